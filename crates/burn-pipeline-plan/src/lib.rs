@@ -1,0 +1,42 @@
+//! Schedules, partitions and timelines of pipeline parallelism, as plain data.
+//!
+//! Nothing here touches a tensor or a device. A [`Partition`] says which layers each stage holds.
+//! A [`Schedule`] says, per stage, in which order it runs its instructions; [`validate`] proves
+//! that it is complete and free of deadlock. A [`Timeline`] says who ran which instruction from
+//! when to when, and a [`Gantt`] draws it.
+//!
+//! ```
+//! use burn_pipeline_plan::{
+//!     Gantt, Partition, Rematerialization, ScheduleKind, Timeline, rematerialize, validate,
+//! };
+//!
+//! let partition = Partition::even(8, 3)?;
+//! assert_eq!(partition.to_string(), "0..3 | 3..6 | 6..8");
+//!
+//! let schedule = ScheduleKind::GPipe.schedule(partition.num_stages(), 4)?;
+//! assert_eq!(
+//!     schedule.to_string(),
+//!     "\
+//! stage 0   F0 F1 F2 F3             B3 B2 B1 B0
+//! stage 1      F0 F1 F2 F3       B3 B2 B1 B0
+//! stage 2         F0 F1 F2 F3 B3 B2 B1 B0"
+//! );
+//!
+//! let schedule = rematerialize(schedule, Rematerialization::ExceptLast);
+//! validate(&schedule)?;
+//! println!("{}", Gantt::new(&Timeline::of_slots(&schedule)?, 100));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod partition;
+mod schedule;
+mod timeline;
+mod trace;
+
+pub use partition::{Partition, PartitionError};
+pub use schedule::{
+    Instruction, Op, Rematerialization, Schedule, ScheduleError, ScheduleKind, forward_only,
+    rematerialize, validate,
+};
+pub use timeline::{Span, Timeline};
+pub use trace::Gantt;

@@ -1,0 +1,19 @@
+use serde::{Deserialize, Serialize};
+
+use crate::Instruction;
+
+/// One instruction that one stage ran.
+///
+/// Times are in seconds since the start of the step. They are finite, and `end` is not before
+/// `start`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// The stage that ran the instruction.
+    pub stage: usize,
+    /// What it ran.
+    pub instruction: Instruction,
+    /// When it began, in seconds.
+    pub start: f64,
+    /// When it ended, in seconds.
+    pub end: f64,
+}

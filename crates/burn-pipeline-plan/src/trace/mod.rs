@@ -1,0 +1,7 @@
+//! Draws timelines, without caring who made them.
+
+mod axis;
+mod gantt;
+mod row;
+
+pub use gantt::Gantt;
