@@ -1,0 +1,65 @@
+//! Running the layers of a stage.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::report::Position;
+use crate::layer::Sequential;
+use crate::rematerialize::{Draw, LayerFacts, layer_seed};
+use crate::signal::{AnySignal, StageDevice};
+
+/// The layers of a stage and what it takes to run them the same way again.
+pub(crate) struct StageLayers {
+    pub(crate) range: Range<usize>,
+    pub(crate) facts: Arc<Vec<LayerFacts>>,
+    pub(crate) device: StageDevice,
+    pub(crate) seed: u64,
+    pub(crate) step: u64,
+    pub(crate) position: Position,
+}
+
+impl StageLayers {
+    /// Run them on one micro-batch as in training.
+    pub(crate) fn train<M: Sequential>(
+        &mut self,
+        model: &M,
+        micro_batch: usize,
+        input: AnySignal,
+    ) -> AnySignal {
+        let mut signal = input;
+        for index in self.range.clone() {
+            self.enter(index);
+            let device = self.device.device();
+            let draw = self.facts[index].random.then(|| {
+                let seed = layer_seed(self.seed, self.step, index, micro_batch);
+                Draw::seeded(device, seed)
+            });
+            signal = model.forward_layer(index, signal);
+            drop(draw);
+        }
+        self.position.layer = None;
+        signal
+    }
+
+    /// Run them on one micro-batch as in inference.
+    pub(crate) fn infer<M: Sequential>(&mut self, model: &M, input: AnySignal) -> AnySignal {
+        let mut signal = input;
+        for index in self.range.clone() {
+            self.enter(index);
+            signal = model.forward_layer(index, signal);
+        }
+        self.position.layer = None;
+        signal
+    }
+
+    fn enter(&mut self, index: usize) {
+        self.position.layer = Some((index, self.facts[index].path.clone()));
+    }
+}
+
+/// Hand queued work to the device before another thread touches its results.
+pub(crate) fn flush(layers: &StageLayers) {
+    if let Err(error) = layers.device.device().flush() {
+        panic!("the device cannot run what was queued: {error}");
+    }
+}

@@ -1,0 +1,29 @@
+//! The schedule, run: one worker per stage, an interpreter on each.
+//!
+//! ```text
+//!  caller          worker of stage s-1       worker of stage s        worker of stage s+1
+//!    │ 1 job ──────────►│──────────────────────►│──────────────────────►│
+//!    │                  │ 2 boundary (plain) ──►│ 3 leaves, layers      │
+//!    │                  │                       │ 4 boundary (plain) ──►│ 5 loss
+//!    │                  │                       │◄── 6 gradient (plain) │
+//!    │                  │◄── 7 gradient (plain) │                       │
+//!    │◄─ 8 report ──────│◄──────────────────────│◄──────────────────────│
+//! ```
+//!
+//! Only plain tensors cross a thread (2, 4, 6, 7), flushed by the sender first. A worker that fails
+//! or cannot go on drops its ends of the channels, so its neighbours stop as well; each sends
+//! exactly one report (8), whatever happens, and keeps nothing of the step.
+
+mod gradients;
+mod inbox;
+mod infer;
+mod layers;
+mod report;
+mod stage;
+mod step;
+mod worker;
+
+pub(crate) use infer::infer;
+pub(crate) use stage::LossEnd;
+pub(crate) use step::{Step, train};
+pub(crate) use worker::Workers;

@@ -1,0 +1,99 @@
+//! What a worker tells the caller when its part of a step has ended.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use burn_pipeline_plan::{Instruction, Span};
+
+use super::inbox::Stopped;
+use crate::{PipelineError, StageError};
+
+/// How a worker's part of a step ended, and what it ran when.
+pub(crate) struct Report<T> {
+    pub(crate) stage: usize,
+    pub(crate) outcome: Result<T, Halt>,
+    pub(crate) spans: Vec<Span>,
+}
+
+/// Why a worker did not run its instructions to the end.
+pub(crate) enum Halt {
+    /// A neighbour is gone; it has the cause.
+    Stopped,
+    /// This worker is the cause.
+    Failed { at: Instant, error: StageError },
+}
+
+impl From<Stopped> for Halt {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// Where a stage is, so that a panic can be placed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Position {
+    pub(crate) layer: Option<(usize, String)>,
+    pub(crate) in_loss: bool,
+}
+
+/// Run `work` and turn a panic into the error of `instruction` on `stage`.
+pub(crate) fn guarded<S, T>(
+    stage: usize,
+    instruction: Instruction,
+    state: &mut S,
+    work: impl FnOnce(&mut S) -> Result<T, Halt>,
+    position: impl FnOnce(&S) -> Position,
+) -> Result<T, Halt> {
+    match catch_unwind(AssertUnwindSafe(|| work(state))) {
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            let Position { layer, in_loss } = position(state);
+            let error = StageError {
+                stage,
+                instruction,
+                layer,
+                in_loss,
+                message: message_of(panic.as_ref()),
+            };
+            Err(Halt::Failed {
+                at: Instant::now(),
+                error,
+            })
+        }
+    }
+}
+
+/// What a panic said.
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(message), _) => (*message).to_string(),
+        (_, Some(message)) => message.clone(),
+        _ => "a panic without a message".to_string(),
+    }
+}
+
+/// The outcomes of all stages, or the failure that came first.
+pub(crate) fn outcomes<T>(reports: Vec<Report<T>>) -> Result<(Vec<T>, Vec<Span>), PipelineError> {
+    let mut spans = Vec::new();
+    let mut outcomes = Vec::new();
+    let mut first: Option<(Instant, StageError)> = None;
+
+    for report in reports {
+        spans.extend(report.spans);
+        match report.outcome {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(Halt::Stopped) => {}
+            Err(Halt::Failed { at, error }) => {
+                if first.as_ref().is_none_or(|(earliest, _)| at < *earliest) {
+                    first = Some((at, error));
+                }
+            }
+        }
+    }
+
+    match first {
+        Some((_, error)) => Err(error.into()),
+        None => Ok((outcomes, spans)),
+    }
+}

@@ -1,0 +1,347 @@
+//! The interpreter of one stage's instructions.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_pipeline_plan::{Instruction, Op, Span};
+
+use super::gradients::accumulate;
+use super::inbox::{Inbox, Outbox};
+use super::layers::{StageLayers, flush};
+use super::report::{Halt, Report, guarded};
+use crate::layer::Sequential;
+use crate::rematerialize::{Pass, StageCopies, Statistics};
+use crate::signal::{AnySignal, FloatGradients};
+
+/// Where a stage's boundaries come from: the caller for the first stage, else the one before.
+pub(crate) enum Source {
+    Batch(HashMap<usize, AnySignal>),
+    Before(Inbox<AnySignal>),
+}
+
+/// Where a stage's outputs go: to the next stage, or into the loss.
+pub(crate) enum Sink {
+    Next {
+        boundaries: Outbox<AnySignal>,
+        /// Absent when nothing at or before this stage trains.
+        gradients: Option<Inbox<FloatGradients>>,
+    },
+    Loss(Box<dyn LossEnd>),
+}
+
+/// The end of the pipeline: what the last stage does with its outputs.
+pub(crate) trait LossEnd: Send {
+    /// The loss of one micro-batch, weighted by its share of the mini-batch. `first` says whether
+    /// this is its forward, and not a recomputation.
+    fn loss(&mut self, micro_batch: usize, outputs: AnySignal, first: bool) -> Tensor<1>;
+}
+
+/// One stage's part of a training step.
+pub(crate) struct StageTask<M> {
+    pub(crate) stage: usize,
+    pub(crate) instructions: Vec<Instruction>,
+    pub(crate) layers: StageLayers,
+    pub(crate) model: M,
+    pub(crate) source: Source,
+    pub(crate) sink: Sink,
+    /// Absent on the first stage, and where nothing before this stage trains.
+    pub(crate) gradients: Option<Outbox<FloatGradients>>,
+    pub(crate) start: Instant,
+}
+
+/// What a stage has to show for a step.
+pub(crate) struct StageResult {
+    pub(crate) gradients: GradientsParams,
+    pub(crate) statistics: Statistics,
+}
+
+/// What a stage keeps of a micro-batch in flight.
+enum Kept {
+    /// The boundary alone, to be recomputed from.
+    Boundary(AnySignal),
+    /// The leaves of a graph whose forward has not ended.
+    Started { leaves: AnySignal },
+    /// A recorded graph.
+    Graph {
+        leaves: AnySignal,
+        outputs: Outputs,
+        pass: Pass,
+    },
+}
+
+enum Outputs {
+    Signal(AnySignal),
+    Loss(Tensor<1>),
+}
+
+/// What an instruction waited for.
+enum Arrival {
+    Boundary(AnySignal),
+    Gradient(FloatGradients),
+    Nothing,
+}
+
+struct Stage<M> {
+    task: StageTask<M>,
+    copies: StageCopies<M>,
+    recomputed: HashSet<usize>,
+    kept: HashMap<usize, Kept>,
+    sums: GradientsParams,
+}
+
+impl<M: Sequential> StageTask<M> {
+    /// Run the instructions to the end, or until this stage or a neighbour fails.
+    pub(crate) fn run(self) -> Report<StageResult> {
+        let stage = self.stage;
+        let recomputed: HashSet<usize> = self
+            .instructions
+            .iter()
+            .filter(|instruction| instruction.op == Op::Recompute)
+            .map(|instruction| instruction.micro_batch)
+            .collect();
+        let copies = StageCopies::new(
+            self.model.clone(),
+            self.layers.range.clone(),
+            &self.layers.device,
+            !recomputed.is_empty(),
+        );
+        let mut stage_run = Stage {
+            task: self,
+            copies,
+            recomputed,
+            kept: HashMap::new(),
+            sums: GradientsParams::new(),
+        };
+
+        let mut spans = Vec::new();
+        let outcome = stage_run.run(&mut spans);
+        let outcome = match outcome {
+            Ok(()) => Ok(StageResult {
+                statistics: stage_run.copies.statistics(),
+                gradients: stage_run.sums,
+            }),
+            Err(halt) => {
+                stage_run.abandon();
+                Err(halt)
+            }
+        };
+        Report {
+            stage,
+            outcome,
+            spans,
+        }
+    }
+}
+
+impl<M: Sequential> Stage<M> {
+    fn run(&mut self, spans: &mut Vec<Span>) -> Result<(), Halt> {
+        let stage = self.task.stage;
+        for instruction in std::mem::take(&mut self.task.instructions) {
+            let arrival = self.wait(instruction)?;
+            let start = self.task.start.elapsed().as_secs_f64();
+            guarded(
+                stage,
+                instruction,
+                self,
+                |stage| stage.execute(instruction, arrival),
+                |stage| stage.task.layers.position.clone(),
+            )?;
+            let end = self.task.start.elapsed().as_secs_f64();
+            spans.push(Span {
+                stage,
+                instruction,
+                start,
+                end,
+            });
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, instruction: Instruction) -> Result<Arrival, Halt> {
+        let micro_batch = instruction.micro_batch;
+        match (instruction.op, &mut self.task.source, &mut self.task.sink) {
+            (Op::Forward, Source::Batch(boundaries), _) => Ok(boundaries
+                .remove(&micro_batch)
+                .map_or(Arrival::Nothing, Arrival::Boundary)),
+            (Op::Forward, Source::Before(boundaries), _) => {
+                Ok(Arrival::Boundary(boundaries.receive(micro_batch)?))
+            }
+            (
+                Op::Backward,
+                _,
+                Sink::Next {
+                    gradients: Some(gradients),
+                    ..
+                },
+            ) => Ok(Arrival::Gradient(gradients.receive(micro_batch)?)),
+            _ => Ok(Arrival::Nothing),
+        }
+    }
+
+    fn execute(&mut self, instruction: Instruction, arrival: Arrival) -> Result<(), Halt> {
+        let micro_batch = instruction.micro_batch;
+        match (instruction.op, arrival) {
+            (Op::Forward, Arrival::Boundary(boundary)) => self.forward(micro_batch, boundary),
+            (Op::Forward, _) => unreachable!("a validated schedule runs each forward once"),
+            (Op::Recompute, _) => self.recompute(micro_batch),
+            (Op::Backward, Arrival::Gradient(gradients)) => self.backward(micro_batch, gradients),
+            (Op::Backward, _) => self.backward(micro_batch, FloatGradients::default()),
+        }
+    }
+
+    fn forward(&mut self, micro_batch: usize, boundary: AnySignal) -> Result<(), Halt> {
+        let boundary = boundary.receive(&self.task.layers.device);
+        if !self.recomputed.contains(&micro_batch) {
+            return self.record(micro_batch, boundary, Pass::Tracked);
+        }
+
+        self.kept
+            .insert(micro_batch, Kept::Boundary(boundary.clone()));
+        let inputs = boundary.into_leaves(&self.task.layers.device, false);
+        let copy = self.copies.of(Pass::Untracked);
+        let outputs = self.task.layers.train(copy, micro_batch, inputs);
+        self.deliver(micro_batch, outputs, Pass::Untracked)?;
+        Ok(())
+    }
+
+    fn recompute(&mut self, micro_batch: usize) -> Result<(), Halt> {
+        match self.kept.remove(&micro_batch) {
+            Some(Kept::Boundary(boundary)) => self.record(micro_batch, boundary, Pass::Recompute),
+            _ => unreachable!("a validated schedule recomputes what it has run forward"),
+        }
+    }
+
+    /// Run the layers and keep the graph. The leaves are kept first: should a layer fail, they
+    /// lead to what it has recorded until then.
+    fn record(&mut self, micro_batch: usize, boundary: AnySignal, pass: Pass) -> Result<(), Halt> {
+        let leaves = boundary.into_leaves(&self.task.layers.device, self.task.gradients.is_some());
+        self.kept.insert(
+            micro_batch,
+            Kept::Started {
+                leaves: leaves.clone(),
+            },
+        );
+        let copy = self.copies.of(pass);
+        let outputs = self.task.layers.train(copy, micro_batch, leaves.clone());
+        let outputs = self.deliver(micro_batch, outputs, pass)?;
+        self.kept.insert(
+            micro_batch,
+            Kept::Graph {
+                leaves,
+                outputs,
+                pass,
+            },
+        );
+        Ok(())
+    }
+
+    /// Send the outputs on, or compute their loss.
+    fn deliver(
+        &mut self,
+        micro_batch: usize,
+        outputs: AnySignal,
+        pass: Pass,
+    ) -> Result<Outputs, Halt> {
+        match &mut self.task.sink {
+            Sink::Next { boundaries, .. } => {
+                if pass != Pass::Recompute {
+                    let boundary = outputs.clone().into_plain();
+                    flush(&self.task.layers);
+                    boundaries.send(micro_batch, boundary)?;
+                }
+                Ok(Outputs::Signal(outputs))
+            }
+            Sink::Loss(end) => {
+                self.task.layers.position.in_loss = true;
+                let loss = end.loss(micro_batch, outputs, pass != Pass::Recompute);
+                self.task.layers.position.in_loss = false;
+                Ok(Outputs::Loss(loss))
+            }
+        }
+    }
+
+    fn backward(&mut self, micro_batch: usize, arrived: FloatGradients) -> Result<(), Halt> {
+        let Some(Kept::Graph {
+            leaves,
+            outputs,
+            pass,
+        }) = self.kept.remove(&micro_batch)
+        else {
+            unreachable!("a validated schedule runs backward what it has recorded");
+        };
+
+        let (root, unused) = match outputs {
+            Outputs::Loss(loss) => (loss.is_tracked().then_some(loss), None),
+            Outputs::Signal(outputs) => {
+                let root = outputs.root(arrived, &self.task.layers.device);
+                let unused = match &root {
+                    Some(_) => None,
+                    None => outputs.sum_of_floats(),
+                };
+                (root, unused)
+            }
+        };
+        // A graph that is dropped without a backward pass stays in memory for good.
+        if let Some(unused) = unused {
+            drop(unused.backward());
+        }
+
+        let mut sent = FloatGradients::default();
+        if let Some(root) = root {
+            let mut gradients = root.backward();
+            drop(root);
+            sent = leaves.gradients(&mut gradients);
+            let copy = self.copies.of(pass);
+            accumulate(
+                copy,
+                &self.task.layers.range,
+                &mut gradients,
+                &mut self.sums,
+            );
+        }
+        flush(&self.task.layers);
+        if let Some(gradients) = &self.task.gradients {
+            gradients.send(micro_batch, sent)?;
+        }
+        Ok(())
+    }
+
+    /// Leave nothing of a step that does not end. Neighbours learn of it first; then one backward
+    /// pass through the leaves takes every graph that was recorded on them out of memory.
+    fn abandon(self) {
+        let Self {
+            task, copies, kept, ..
+        } = self;
+        let StageTask {
+            source,
+            sink,
+            gradients,
+            ..
+        } = task;
+        drop((source, sink, gradients));
+
+        let leaves: Vec<AnySignal> = kept
+            .into_values()
+            .filter_map(|kept| match kept {
+                Kept::Boundary(_) => None,
+                Kept::Started { leaves } | Kept::Graph { leaves, .. } => Some(leaves),
+            })
+            .collect();
+        // A device that has failed may fail here again: there is nothing more to save then.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            let mut root = copies.sum_of_leaves();
+            for sum in leaves.iter().filter_map(AnySignal::sum_of_floats) {
+                root = Some(match root {
+                    Some(root) => root + sum,
+                    None => sum,
+                });
+            }
+            if let Some(root) = root {
+                drop(root.backward());
+            }
+        }));
+    }
+}

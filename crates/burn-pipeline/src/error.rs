@@ -1,0 +1,78 @@
+use burn_pipeline_plan::{Instruction, Op, PartitionError, ScheduleError};
+use thiserror::Error;
+
+/// Why a pipeline could not be made, or why a step could not be taken.
+///
+/// A step that ends in an error changed nothing: parameters, running statistics and the count of
+/// steps are as before it, every worker waits for the next one, and the pipeline stays usable.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The placement cuts the model where it cannot be cut.
+    #[error("the placement does not fit the model: {0}")]
+    Partition(#[from] PartitionError),
+
+    /// The schedule cannot run.
+    #[error("the schedule cannot run: {0}")]
+    Schedule(#[from] ScheduleError),
+
+    /// The configuration, or the model in it, cannot be trained as it is.
+    #[error("{0}")]
+    Configuration(String),
+
+    /// The mini-batch cannot be split, or its outputs cannot be joined.
+    #[error("{0}")]
+    Batch(String),
+
+    /// A stage failed.
+    #[error(transparent)]
+    Stage(Box<StageError>),
+}
+
+/// The first failure of a step: where, and the message of the panic that was its cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageError {
+    /// The stage, from 0.
+    pub stage: usize,
+    /// What the stage was doing.
+    pub instruction: Instruction,
+    /// The layer that was running, when one was: its index in the model and the path of its field.
+    pub layer: Option<(usize, String)>,
+    /// Whether the loss was being computed.
+    pub in_loss: bool,
+    /// What the failing code said.
+    pub message: String,
+}
+
+impl std::error::Error for StageError {}
+
+impl core::fmt::Display for StageError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let op = match self.instruction.op {
+            Op::Forward => "forward",
+            Op::Recompute => "recompute",
+            Op::Backward => "backward",
+        };
+        write!(
+            f,
+            "stage {} failed in {} of micro-batch {} ({})",
+            self.stage, op, self.instruction.micro_batch, self.instruction
+        )?;
+        match (&self.layer, self.in_loss) {
+            (Some((index, path)), _) => write!(f, ", in layer {index} `{path}`")?,
+            (None, true) => f.write_str(", in the loss")?,
+            (None, false) => {}
+        }
+        write!(
+            f,
+            ": {}. The step changed nothing: mend the cause and take it again.",
+            self.message
+        )
+    }
+}
+
+impl From<StageError> for PipelineError {
+    fn from(error: StageError) -> Self {
+        Self::Stage(Box::new(error))
+    }
+}

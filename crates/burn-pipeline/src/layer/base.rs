@@ -1,0 +1,44 @@
+use burn::module::Module;
+
+use crate::signal::Signal;
+
+/// The smallest unit that a cut can fall between: a module with one forward.
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Linear, Relu};
+/// use burn::tensor::Tensor;
+/// use burn_pipeline::Layer;
+///
+/// #[derive(Module, Debug)]
+/// struct Hidden {
+///     linear: Linear,
+///     activation: Relu,
+/// }
+///
+/// impl Layer for Hidden {
+///     type Input = Tensor<2>;
+///     type Output = Tensor<2>;
+///
+///     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+///         self.activation.forward(self.linear.forward(input))
+///     }
+/// }
+/// ```
+///
+/// A layer must compute the same for the same input, parameters and random numbers, and each
+/// sample of its output from the same sample of its input: then a mini-batch may be split into
+/// micro-batches, and rematerialization may run the layer twice. Batch norm in training is the
+/// known exception: it normalises per micro-batch.
+///
+/// Every tensor of the input is on the device of the layer's stage, in its autodiff context while
+/// training. A tensor that the layer makes itself belongs on the input's device.
+pub trait Layer: Module {
+    /// What the layer takes.
+    type Input: Signal;
+    /// What the layer sends.
+    type Output: Signal;
+
+    /// Compute the output of one micro-batch.
+    fn forward(&self, input: Self::Input) -> Self::Output;
+}

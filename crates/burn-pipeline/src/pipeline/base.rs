@@ -1,0 +1,294 @@
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::tensor::{Device, Tensor};
+use burn_pipeline_plan::{Partition, Schedule, ScheduleError, forward_only, rematerialize};
+
+use super::step::{StepOutput, TrainStep};
+use crate::engine::{Step, Workers, infer};
+use crate::layer::Sequential;
+use crate::rematerialize::LayerFacts;
+use crate::signal::{
+    AnySignal, BatchShape, Signal, StageDevice, batch_size, concat, narrow, plain,
+};
+use crate::{PipelineConfig, PipelineError};
+
+/// A model that trains across devices: the wrapper around a [`Sequential`].
+///
+/// It is a Burn [`Module`](burn::module::Module) with the model's own parameter paths and ids:
+/// optimizers, learning rate schedulers, records and stores see the plain model. Made by
+/// [`PipelineConfig::init`].
+///
+/// Its parameters live on the devices of their stages and stay there:
+/// [`fork`](burn::module::Module::fork) and [`to_device`](burn::module::Module::to_device) keep
+/// the placement. Clones share the workers, and take turns when they are used at once. Dropping
+/// the last clone ends the threads.
+#[derive(Clone)]
+pub struct PipelineModule<M> {
+    model: M,
+    runtime: Arc<Runtime>,
+}
+
+/// What the clones of a pipeline share: everything but the model.
+pub(crate) struct Runtime {
+    config: PipelineConfig,
+    partition: Partition,
+    devices: Vec<StageDevice>,
+    workers: Mutex<Workers>,
+    steps: AtomicU64,
+}
+
+impl Runtime {
+    pub(crate) fn new(
+        config: PipelineConfig,
+        partition: Partition,
+        devices: Vec<StageDevice>,
+        workers: Workers,
+    ) -> Self {
+        Self {
+            config,
+            partition,
+            devices,
+            workers: Mutex::new(workers),
+            steps: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &PipelineConfig {
+        &self.config
+    }
+
+    pub(crate) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// The workers, for one step at a time.
+    pub(crate) fn workers(&self) -> MutexGuard<'_, Workers> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn training_schedule(
+        &self,
+        num_micro_batches: usize,
+    ) -> Result<Schedule, ScheduleError> {
+        let num_stages = self.partition.num_stages();
+        let schedule = self
+            .config
+            .schedule
+            .schedule(num_stages, num_micro_batches)?;
+        Ok(rematerialize(schedule, self.config.rematerialization))
+    }
+
+    pub(crate) fn step<'a>(
+        &'a self,
+        workers: &'a Workers,
+        schedule: &'a Schedule,
+        facts: Vec<LayerFacts>,
+    ) -> Step<'a> {
+        // Work that the caller's thread has queued, an optimizer step say, must not be overtaken.
+        for device in &self.devices {
+            // A device that cannot flush fails in its stage, where the error can name it.
+            let _ = device.device().flush();
+        }
+        Step {
+            workers,
+            partition: &self.partition,
+            devices: &self.devices,
+            schedule,
+            facts: Arc::new(facts),
+            seed: self.config.seed,
+            step: self.steps.load(Ordering::Acquire),
+        }
+    }
+
+    pub(crate) fn count_step(&self) {
+        self.steps.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The samples of each micro-batch of a mini-batch.
+    pub(crate) fn micro_batches(&self, num_samples: usize) -> Vec<Range<usize>> {
+        split(num_samples, self.config.num_micro_batches)
+    }
+}
+
+/// `num_samples` in at most `num_parts` ranges, none empty, that differ by one sample at most.
+fn split(num_samples: usize, num_parts: usize) -> Vec<Range<usize>> {
+    let num_parts = num_parts.min(num_samples);
+    (0..num_parts)
+        .map(|part| num_samples * part / num_parts..num_samples * (part + 1) / num_parts)
+        .collect()
+}
+
+impl<M: Sequential + 'static> PipelineModule<M> {
+    pub(crate) fn new(model: M, runtime: Runtime) -> Self {
+        Self {
+            model,
+            runtime: Arc::new(runtime),
+        }
+    }
+
+    /// One training step: split the mini-batch, run the schedule, take `loss` of each micro-batch
+    /// on the last stage, and return the mini-batch's loss and gradients.
+    ///
+    /// `loss` is the mean over the samples it is given, as Burn's losses are: micro-batches are
+    /// weighted by their share, so that the result is the unsplit mini-batch's. For other losses,
+    /// or to have the outputs as well, see [`prepare_step`](Self::prepare_step). The parameters do
+    /// not change: that is the optimizer's part.
+    ///
+    /// `input` and `target` may be on any device, and need no autodiff; gradients with respect to
+    /// them are not computed.
+    ///
+    /// # Errors
+    ///
+    /// When the mini-batch is empty, its tensors disagree on their first dimension, no parameter
+    /// requires a gradient, or a layer or the loss fails. The pipeline is then as it was.
+    pub fn train_step<T: Signal>(
+        &self,
+        input: M::Input,
+        target: T,
+        loss: impl Fn(M::Output, T) -> Tensor<1> + Send + Sync + 'static,
+    ) -> Result<StepOutput<M::Output>, PipelineError> {
+        self.prepare_step(input, target).run(loss)
+    }
+
+    /// A [`train_step`](Self::train_step) with choices: how losses of micro-batches add up, and
+    /// what to return.
+    pub fn prepare_step<T: Signal>(&self, input: M::Input, target: T) -> TrainStep<'_, M, T> {
+        TrainStep::new(self, input, target)
+    }
+
+    /// The output for `input`: micro-batched, pipelined, without autodiff and with everything that
+    /// layers do in training only (dropout, batch statistics) switched off.
+    ///
+    /// `input` is a mini-batch on any device, `[num_samples, ..]` in every tensor; so is the
+    /// output, on the device of the last stage.
+    ///
+    /// # Errors
+    ///
+    /// When the mini-batch is empty or its tensors disagree on their first dimension, a layer
+    /// fails, or the outputs of the micro-batches cannot be joined.
+    pub fn forward(&self, input: M::Input) -> Result<M::Output, PipelineError> {
+        let num_samples = batch_size(&input).map_err(|shape| shape.describe("the input"))?;
+        let parts = self.runtime.micro_batches(num_samples);
+        let input = plain(input);
+        let inputs = parts
+            .iter()
+            .map(|part| AnySignal::new(narrow(&input, part.clone())))
+            .collect();
+
+        let schedule = forward_only(self.runtime.partition.num_stages(), parts.len())?;
+        let workers = self.runtime.workers();
+        let step = self.runtime.step(&workers, &schedule, self.facts());
+        let outputs = infer(&step, &self.model, inputs)?;
+        join(outputs.into_iter().map(AnySignal::into_signal).collect())
+    }
+
+    /// The model: its parameters are on the devices of their stages.
+    pub fn inner(&self) -> &M {
+        &self.model
+    }
+
+    /// The user's own model back. Its parameters stay on the devices of their stages.
+    pub fn into_inner(self) -> M {
+        self.model
+    }
+
+    /// Which layers are in which stage.
+    pub fn partition(&self) -> &Partition {
+        &self.runtime.partition
+    }
+
+    /// The device of each stage, without autodiff.
+    pub fn stage_devices(&self) -> Vec<Device> {
+        let devices = self.runtime.devices.iter();
+        devices.map(|device| device.device().clone()).collect()
+    }
+
+    /// The number of training steps that have succeeded. Random layers are seeded by it.
+    pub fn num_steps(&self) -> u64 {
+        self.runtime.steps.load(Ordering::Acquire)
+    }
+
+    /// Go on counting steps from `num_steps`: a run that is resumed draws the random numbers that
+    /// it would have drawn had it not been interrupted.
+    pub fn set_num_steps(&self, num_steps: u64) {
+        self.runtime.steps.store(num_steps, Ordering::Release);
+    }
+
+    pub(crate) fn facts(&self) -> Vec<LayerFacts> {
+        LayerFacts::of(&self.model, self.runtime.config.random_layers)
+    }
+}
+
+impl<M> PipelineModule<M> {
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(crate) fn model(&self) -> &M {
+        &self.model
+    }
+
+    /// Another model in the same pipeline.
+    pub(crate) fn with_model(&self, model: M) -> Self {
+        Self {
+            model,
+            runtime: self.runtime.clone(),
+        }
+    }
+
+    pub(crate) fn map_model(self, map: impl FnOnce(M) -> M) -> Self {
+        Self {
+            model: map(self.model),
+            runtime: self.runtime,
+        }
+    }
+}
+
+impl BatchShape {
+    pub(crate) fn describe(&self, what: &str) -> PipelineError {
+        PipelineError::Batch(match self {
+            Self::NoTensor => format!(
+                "{what} has no tensor, so there are no samples to split: give at least one tensor whose first dimension is the sample"
+            ),
+            Self::Disagree { first, other } => format!(
+                "the tensors of {what} disagree on the number of samples: {first} in one and {other} in another; the first dimension of each must be the sample"
+            ),
+            Self::Structure { first, other } => format!(
+                "{what} differ in structure between micro-batches ({first} tensors in one, {other} in another, or of other kinds): a layer must send the same kinds of tensors for every micro-batch"
+            ),
+        })
+    }
+}
+
+pub(crate) fn join<S: Signal>(outputs: Vec<S>) -> Result<S, PipelineError> {
+    concat(outputs).map_err(|shape| shape.describe("the outputs"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::split;
+
+    #[rstest]
+    #[case(8, 4, &[2, 2, 2, 2])]
+    #[case(7, 4, &[1, 2, 2, 2])]
+    #[case(3, 4, &[1, 1, 1])]
+    #[case(1, 1, &[1])]
+    #[case(0, 4, &[])]
+    fn a_mini_batch_is_split_evenly_and_without_rest(
+        #[case] num_samples: usize,
+        #[case] num_micro_batches: usize,
+        #[case] sizes: &[usize],
+    ) {
+        let parts = split(num_samples, num_micro_batches);
+        assert_eq!(
+            parts.iter().map(|part| part.len()).collect::<Vec<_>>(),
+            sizes
+        );
+        assert_eq!(parts.first().map_or(0, |part| part.start), 0);
+        assert_eq!(parts.last().map_or(0, |part| part.end), num_samples);
+    }
+}

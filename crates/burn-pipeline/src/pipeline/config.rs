@@ -1,0 +1,39 @@
+use burn::config::Config;
+use burn_pipeline_plan::{Rematerialization, ScheduleKind};
+
+use crate::RandomLayers;
+
+/// How a pipeline trains: made with `new`, changed with `with_*`, and turned into a
+/// [`PipelineModule`](crate::PipelineModule) by [`init`](PipelineConfig::init).
+///
+/// ```
+/// use burn_pipeline::{PipelineConfig, Rematerialization};
+///
+/// let config = PipelineConfig::new()
+///     .with_num_micro_batches(8)
+///     .with_rematerialization(Rematerialization::Always);
+/// ```
+#[derive(Config, Debug)]
+pub struct PipelineConfig {
+    /// How many micro-batches a mini-batch is split into (M): as even as can be, and fewer when
+    /// the mini-batch has fewer samples. The bubble of K stages takes `(K-1)/(M+K-1)` of a step.
+    #[config(default = 4)]
+    pub num_micro_batches: usize,
+    /// The order in which stages run micro-batches.
+    #[config(default = "ScheduleKind::GPipe")]
+    pub schedule: ScheduleKind,
+    /// Which micro-batches a stage runs forward a second time in the backward pass, instead of
+    /// keeping their activations.
+    #[config(default = "Rematerialization::ExceptLast")]
+    pub rematerialization: Rematerialization,
+    /// The seed of the layers that draw random numbers; see [`RandomLayers`].
+    #[config(default = 0)]
+    pub seed: u64,
+    /// Which layers those are.
+    #[config(default = "RandomLayers::Detect")]
+    pub random_layers: RandomLayers,
+    /// The number of threads that each stage runs the kernels of Burn's CPU backends on, its own
+    /// worker counted: at least 1. Without it, all stages share one pool of the process. It takes
+    /// the feature `rayon`; without that feature, kernels run on the worker alone as it is.
+    pub threads_per_stage: Option<usize>,
+}

@@ -1,0 +1,12 @@
+//! The wrapper that a user meets.
+
+mod base;
+mod config;
+mod init;
+mod loss;
+mod module;
+mod step;
+
+pub use base::PipelineModule;
+pub use config::PipelineConfig;
+pub use step::{Reduction, StepOutput, TrainStep};

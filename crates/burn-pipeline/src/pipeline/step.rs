@@ -1,0 +1,174 @@
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_pipeline_plan::Timeline;
+
+use super::base::{PipelineModule, join};
+use super::loss::{MicroLoss, weigh};
+use crate::PipelineError;
+use crate::engine::train;
+use crate::layer::Sequential;
+use crate::signal::{AnySignal, Signal, batch_size, narrow, plain};
+
+/// How the losses of micro-batches make the loss of their mini-batch.
+pub enum Reduction<T> {
+    /// The loss is a mean over samples: each micro-batch counts by its share of the samples.
+    Mean,
+    /// The loss is a sum over samples: they add up.
+    Sum,
+    /// The loss is a sum, and the mini-batch's is that sum divided by the sum of the weights that
+    /// this function gives to the targets: for a mean over tokens that count, the function counts
+    /// them and the loss sums over them. It runs on the calling thread, before the step starts.
+    Weighted(Box<dyn Fn(&T) -> f64>),
+}
+
+impl<T> Reduction<T> {
+    /// [`Reduction::Weighted`] by `weight`.
+    pub fn weighted(weight: impl Fn(&T) -> f64 + 'static) -> Self {
+        Self::Weighted(Box::new(weight))
+    }
+}
+
+/// A training step with choices, made by [`PipelineModule::prepare_step`].
+///
+/// ```
+/// # use burn::nn::{Linear, LinearConfig};
+/// # use burn::tensor::{Device, Distribution, Tensor};
+/// # use burn_pipeline::{PipelineConfig, Placement, Reduction, Ranked, ranked};
+/// # let device = Device::default();
+/// # let layer = || -> Ranked<Linear, 2> { ranked(LinearConfig::new(4, 4).init(&device)) };
+/// # let placement = Placement::even(&[device.clone(), device.clone()]);
+/// # let pipeline = PipelineConfig::new().init((layer(), layer()), placement)?;
+/// # let input = Tensor::<2>::random([8, 4], Distribution::Default, &device);
+/// # let target = input.clone();
+/// let step = pipeline
+///     .prepare_step(input, target)
+///     .with_reduction(Reduction::Sum)
+///     .with_outputs()
+///     .run(|output, target| (output - target).powi_scalar(2).sum())?;
+/// assert_eq!(step.outputs.expect("asked for").dims(), [8, 4]);
+/// # Ok::<_, burn_pipeline::PipelineError>(())
+/// ```
+pub struct TrainStep<'a, M: Sequential, T> {
+    pipeline: &'a PipelineModule<M>,
+    input: M::Input,
+    target: T,
+    reduction: Reduction<T>,
+    outputs: bool,
+}
+
+/// What a training step returns.
+pub struct StepOutput<O> {
+    /// The loss of the mini-batch, shape `[1]`, on the device of the last stage, without autodiff.
+    pub loss: Tensor<1>,
+    /// The gradients of the mini-batch, each on the device of its parameter: for
+    /// [`ModuleOptimizer::step`](burn::optim::ModuleOptimizer::step) on the pipeline.
+    pub grads: GradientsParams,
+    /// What each stage ran from when to when.
+    pub timeline: Timeline,
+    /// The model's outputs for the mini-batch, on the device of the last stage and without
+    /// autodiff, when asked for.
+    pub outputs: Option<O>,
+    /// How many micro-batches there were.
+    pub num_micro_batches: usize,
+}
+
+impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
+    pub(crate) fn new(pipeline: &'a PipelineModule<M>, input: M::Input, target: T) -> Self {
+        Self {
+            pipeline,
+            input,
+            target,
+            reduction: Reduction::Mean,
+            outputs: false,
+        }
+    }
+
+    /// Add the losses of micro-batches up in another way than as means over samples.
+    pub fn with_reduction(mut self, reduction: Reduction<T>) -> Self {
+        self.reduction = reduction;
+        self
+    }
+
+    /// Return the model's outputs too.
+    pub fn with_outputs(mut self) -> Self {
+        self.outputs = true;
+        self
+    }
+
+    /// Take the step: see [`PipelineModule::train_step`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`PipelineModule::train_step`]; and when the weights of the targets do not add up to
+    /// a positive number.
+    pub fn run(
+        self,
+        loss: impl Fn(M::Output, T) -> Tensor<1> + Send + Sync + 'static,
+    ) -> Result<StepOutput<M::Output>, PipelineError> {
+        let Self {
+            pipeline,
+            input,
+            target,
+            reduction,
+            outputs,
+        } = self;
+        let facts = pipeline.facts();
+        if !facts.iter().any(|facts| facts.trainable) {
+            return Err(PipelineError::Configuration(
+                "no parameter of the 0 that train requires a gradient, so there is nothing to \
+                 train: call `train()` on a pipeline made with `valid()`, or unfreeze a layer"
+                    .to_string(),
+            ));
+        }
+
+        let num_samples = num_samples(&input, &target)?;
+        let parts = pipeline.runtime().micro_batches(num_samples);
+        let (input, target) = (plain(input), plain(target));
+        let inputs = parts.iter().map(|part| narrow(&input, part.clone()));
+        let inputs = inputs.map(AnySignal::new).collect();
+        let targets: Vec<T> = parts
+            .iter()
+            .map(|part| narrow(&target, part.clone()))
+            .collect();
+        let weights = weigh(&reduction, &parts, &targets)?;
+        drop((input, target));
+
+        let schedule = pipeline.runtime().training_schedule(parts.len())?;
+        let workers = pipeline.runtime().workers();
+        let step = pipeline.runtime().step(&workers, &schedule, facts);
+        let device = step.devices[step.devices.len() - 1].clone();
+        let (end, results) = MicroLoss::new(loss, targets, weights, device, outputs);
+        let result = train(&step, pipeline.model(), inputs, Box::new(end))?;
+        pipeline.runtime().count_step();
+
+        let (loss, outputs) = results.collect();
+        Ok(StepOutput {
+            loss,
+            grads: result.gradients,
+            timeline: result.timeline,
+            outputs: outputs.map(join).transpose()?,
+            num_micro_batches: parts.len(),
+        })
+    }
+}
+
+/// The number of samples that input and target agree on.
+fn num_samples<I: Signal, T: Signal>(input: &I, target: &T) -> Result<usize, PipelineError> {
+    let of_input = batch_size(input).map_err(|shape| shape.describe("the input"))?;
+    let of_target = match batch_size(target) {
+        Ok(of_target) => of_target,
+        // A loss without a target takes `()`.
+        Err(crate::signal::BatchShape::NoTensor) => of_input,
+        Err(shape) => return Err(shape.describe("the target")),
+    };
+    match (of_input, of_target) {
+        (0, _) => Err(PipelineError::Batch(
+            "the mini-batch has 0 samples, but a step needs at least 1: leave empty batches out"
+                .to_string(),
+        )),
+        _ if of_input != of_target => Err(PipelineError::Batch(format!(
+            "the input has {of_input} samples but the target has {of_target}: give one target per sample"
+        ))),
+        _ => Ok(of_input),
+    }
+}

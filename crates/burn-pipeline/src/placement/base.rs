@@ -1,0 +1,78 @@
+use burn::tensor::Device;
+use burn_pipeline_plan::{Partition, PartitionError};
+
+/// Where the cuts fall and which device each stage is on.
+///
+/// One stage per device, in order. A device may be named several times: several stages then share
+/// it. Every layer is in exactly one stage; a placement that does not fit the model is an error of
+/// [`PipelineConfig::init`](crate::PipelineConfig::init), which says both numbers.
+///
+/// A stage trains in the autodiff context of its device as it is given here: a device with
+/// `.gradient_checkpointing()` makes Burn recompute memory-bound operations inside that stage, any
+/// other device keeps all activations.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use burn_pipeline::Placement;
+///
+/// let devices = vec![Device::default(), Device::default()];
+/// let even = Placement::even(&devices);
+/// let by_hand = Placement::from_counts(&devices, &[3, 5]);
+/// let the_same = Placement::from_cuts(&devices, &[3]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Placement {
+    devices: Vec<Device>,
+    cuts: Cuts,
+}
+
+#[derive(Debug, Clone)]
+enum Cuts {
+    Even,
+    Counts(Vec<usize>),
+    Before(Vec<usize>),
+}
+
+impl Placement {
+    /// As many layers for each device as for any other, and one more for the first ones where the
+    /// number of layers does not divide.
+    pub fn even(devices: &[Device]) -> Self {
+        Self::new(devices, Cuts::Even)
+    }
+
+    /// A number of layers for each device.
+    pub fn from_counts(devices: &[Device], num_layers: &[usize]) -> Self {
+        Self::new(devices, Cuts::Counts(num_layers.to_vec()))
+    }
+
+    /// A new stage before each of these layers, counted from 0.
+    pub fn from_cuts(devices: &[Device], cuts: &[usize]) -> Self {
+        Self::new(devices, Cuts::Before(cuts.to_vec()))
+    }
+
+    fn new(devices: &[Device], cuts: Cuts) -> Self {
+        Self {
+            devices: devices.to_vec(),
+            cuts,
+        }
+    }
+
+    /// The device of each stage.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
+    /// The stages of a model of `num_layers` layers.
+    ///
+    /// # Errors
+    ///
+    /// When there is no device, a stage would be empty, or the layers named here are not the
+    /// model's.
+    pub fn partition(&self, num_layers: usize) -> Result<Partition, PartitionError> {
+        match &self.cuts {
+            Cuts::Even => Partition::even(num_layers, self.devices.len()),
+            Cuts::Counts(counts) => Partition::from_counts(counts, num_layers),
+            Cuts::Before(cuts) => Partition::from_cuts(cuts, num_layers),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Which device each stage is on.
+
+mod base;
+
+pub use base::Placement;

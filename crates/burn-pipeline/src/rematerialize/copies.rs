@@ -1,0 +1,221 @@
+//! The copies of a model that one stage works on during one step.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Bool, Int, Tensor};
+
+use super::Statistics;
+use crate::layer::{LayerMapper, LayerVisitor, Sequential};
+use crate::signal::StageDevice;
+
+/// Which copy of the layers runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// A forward that records its graph.
+    Tracked,
+    /// A forward that only computes: its micro-batch is recomputed later.
+    Untracked,
+    /// The second, recorded run of a micro-batch that an untracked one has seen already.
+    Recompute,
+}
+
+/// A stage's own copies of its layers, for one step.
+///
+/// All share the values of the parameters and nothing of their graphs: the leaves are this
+/// stage's, so no other thread ever joins what is recorded on them. The first two share their
+/// running statistics, because together they are the step's forward pass; a recomputation has
+/// statistics of its own, which nobody reads. None of them are the model's: a step that fails
+/// leaves those as they were.
+pub(crate) struct StageCopies<M> {
+    tracked: M,
+    untracked: Option<M>,
+    recompute: Option<M>,
+    layers: Range<usize>,
+}
+
+impl<M: Sequential> StageCopies<M> {
+    pub(crate) fn new(
+        model: M,
+        layers: Range<usize>,
+        device: &StageDevice,
+        recomputes: bool,
+    ) -> Self {
+        let settings = Settings::of(&model, &layers);
+        let copy = |model: M, track| {
+            let leaves = Leaves {
+                device,
+                settings: &settings,
+                track,
+            };
+            model.map_layers(&mut OwnLayers::new(&layers, leaves))
+        };
+        let fresh = |model: M| model.map_layers(&mut OwnLayers::new(&layers, Fresh));
+
+        let recompute = recomputes.then(|| copy(fresh(model.clone()), true));
+        let forward = fresh(model);
+        let untracked = recomputes.then(|| copy(forward.clone(), false));
+
+        Self {
+            tracked: copy(forward, true),
+            untracked,
+            recompute,
+            layers,
+        }
+    }
+
+    pub(crate) fn of(&self, pass: Pass) -> &M {
+        let copy = match pass {
+            Pass::Tracked => Some(&self.tracked),
+            Pass::Untracked => self.untracked.as_ref(),
+            Pass::Recompute => self.recompute.as_ref(),
+        };
+        copy.expect("copies for recomputing exist when the schedule recomputes")
+    }
+
+    /// The running statistics after the forward passes of the step.
+    pub(crate) fn statistics(&self) -> Statistics {
+        Statistics::of(&self.tracked, &self.layers)
+    }
+
+    /// The sum of all recorded leaves, through which a graph of theirs can be reached.
+    pub(crate) fn sum_of_leaves(&self) -> Option<Tensor<1>> {
+        let mut sum = SumOfLeaves(None);
+        for copy in [Some(&self.tracked), self.recompute.as_ref()] {
+            let Some(copy) = copy else { continue };
+            copy.visit_layers(&mut OwnLayers::new(&self.layers, &mut sum));
+        }
+        sum.0
+    }
+}
+
+/// Restricts a visitor or a mapper to the layers of one stage.
+pub(crate) struct OwnLayers<'a, F> {
+    layers: &'a Range<usize>,
+    next: usize,
+    inner: F,
+}
+
+impl<'a, F> OwnLayers<'a, F> {
+    pub(crate) fn new(layers: &'a Range<usize>, inner: F) -> Self {
+        Self {
+            layers,
+            next: 0,
+            inner,
+        }
+    }
+
+    fn is_own(&mut self) -> bool {
+        let index = self.next;
+        self.next += 1;
+        self.layers.contains(&index)
+    }
+}
+
+impl<F: LayerMapper> LayerMapper for OwnLayers<'_, F> {
+    fn map_layer<L: Module>(&mut self, layer: L) -> L {
+        match self.is_own() {
+            true => self.inner.map_layer(layer),
+            false => layer,
+        }
+    }
+}
+
+impl<V: ModuleVisitor> LayerVisitor for OwnLayers<'_, &mut V> {
+    fn visit_layer<L: Module>(&mut self, layer: &L) {
+        if self.is_own() {
+            layer.visit(self.inner);
+        }
+    }
+}
+
+/// Gives a layer running statistics of its own. Everything else that it takes away,
+/// [`Leaves`] brings back from [`Settings`].
+struct Fresh;
+
+impl LayerMapper for Fresh {
+    fn map_layer<L: Module>(&mut self, layer: L) -> L {
+        layer.valid()
+    }
+}
+
+/// What of a layer trains: its parameters that require gradients, its flags.
+#[derive(Default)]
+struct Settings {
+    require_grad: HashMap<ParamId, bool>,
+    flags: HashMap<ParamId, bool>,
+}
+
+impl Settings {
+    fn of<M: Sequential>(model: &M, layers: &Range<usize>) -> Self {
+        let mut settings = Self::default();
+        model.visit_layers(&mut OwnLayers::new(layers, &mut settings));
+        settings
+    }
+}
+
+impl ModuleVisitor for Settings {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.require_grad.insert(param.id, param.is_require_grad());
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.flags.insert(flag.id, flag.is_enabled());
+    }
+}
+
+struct Leaves<'a> {
+    device: &'a StageDevice,
+    settings: &'a Settings,
+    track: bool,
+}
+
+impl LayerMapper for Leaves<'_> {
+    fn map_layer<L: Module>(&mut self, layer: L) -> L {
+        layer.map(self)
+    }
+}
+
+impl ModuleMapper for Leaves<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let require_grad = self.settings.require_grad.get(&param.id) == Some(&true);
+        let (id, tensor, mapper) = param.consume();
+        let leaf = self
+            .device
+            .tensor(tensor)
+            .set_require_grad(self.track && require_grad);
+        Param::from_mapped_value(id, leaf, mapper)
+    }
+
+    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
+        param.map(|tensor| self.device.tensor(tensor))
+    }
+
+    fn map_bool<const D: usize>(
+        &mut self,
+        param: Param<Tensor<D, Bool>>,
+    ) -> Param<Tensor<D, Bool>> {
+        param.map(|tensor| self.device.tensor(tensor))
+    }
+
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        let enabled = self.settings.flags.get(&flag.id) == Some(&true);
+        flag.with_value(enabled)
+    }
+}
+
+struct SumOfLeaves(Option<Tensor<1>>);
+
+impl ModuleVisitor for SumOfLeaves {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        if tensor.is_require_grad() {
+            let term = tensor.sum();
+            self.0 = Some(match self.0.take() {
+                Some(sum) => sum + term,
+                None => term,
+            });
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use burn::module::{Flag, Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Bool, Int, Tensor};
+
+use super::RandomLayers;
+use crate::layer::{LayerVisitor, Sequential};
+
+/// What a pipeline knows of a layer without running it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LayerFacts {
+    /// The fields that lead to it, joined by dots.
+    pub(crate) path: String,
+    /// Whether any of its parameters requires a gradient.
+    pub(crate) trainable: bool,
+    /// Whether it draws random numbers while training.
+    pub(crate) random: bool,
+    /// Its parameters, in the order of its fields.
+    pub(crate) params: Vec<ParamId>,
+}
+
+impl LayerFacts {
+    /// One entry per layer of `model`.
+    pub(crate) fn of<M: Sequential>(model: &M, random: RandomLayers) -> Vec<Self> {
+        let mut reader = Reader {
+            random,
+            path: Vec::new(),
+            facts: Vec::new(),
+        };
+        model.visit_layers(&mut reader);
+        reader.facts
+    }
+}
+
+struct Reader {
+    random: RandomLayers,
+    path: Vec<String>,
+    facts: Vec<LayerFacts>,
+}
+
+impl LayerVisitor for Reader {
+    fn enter(&mut self, name: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn visit_layer<L: Module>(&mut self, layer: &L) {
+        let mut reader = LayerReader::default();
+        layer.visit(&mut reader);
+        self.facts.push(LayerFacts {
+            path: self.path.join("."),
+            trainable: reader.trainable,
+            random: match self.random {
+                RandomLayers::Detect => reader.random,
+                RandomLayers::Every => true,
+                RandomLayers::None => false,
+            },
+            params: reader.params,
+        });
+    }
+
+    fn exit(&mut self) {
+        self.path.pop();
+    }
+}
+
+#[derive(Default)]
+struct LayerReader {
+    containers: Vec<String>,
+    trainable: bool,
+    random: bool,
+    params: Vec<ParamId>,
+}
+
+/// The modules of `burn::nn` that draw random numbers while their training flag is set.
+const RANDOM_MODULES: [&str; 3] = ["Struct:Dropout", "Struct:GaussianNoise", "Struct:RRelu"];
+
+impl ModuleVisitor for LayerReader {
+    fn enter_module(&mut self, _name: &str, container_type: &str) {
+        self.containers.push(container_type.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.containers.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.trainable |= param.is_require_grad();
+        self.params.push(param.id);
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.params.push(param.id);
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.params.push(param.id);
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        let container = self.containers.last().map(String::as_str);
+        self.random |=
+            flag.is_enabled() && container.is_some_and(|name| RANDOM_MODULES.contains(&name));
+    }
+}

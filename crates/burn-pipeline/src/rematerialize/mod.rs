@@ -1,0 +1,13 @@
+//! Running the layers of a stage more than once with the same result.
+
+mod copies;
+mod facts;
+mod random;
+mod statistics;
+
+pub use random::{RandomLayers, layer_seed};
+
+pub(crate) use copies::{OwnLayers, Pass, StageCopies};
+pub(crate) use facts::LayerFacts;
+pub(crate) use random::Draw;
+pub(crate) use statistics::Statistics;

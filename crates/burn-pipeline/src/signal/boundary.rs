@@ -1,0 +1,106 @@
+//! Taking a signal off one stage and putting it on the next.
+
+use burn::tensor::kind::Autodiff;
+use burn::tensor::{Bool, Device, GradientCheckpointingStrategy, Int, Tensor};
+
+use super::{Signal, SignalMapper, TensorMapper, Uniform};
+
+/// Where a stage computes: a device, and how autodiff keeps its activations there.
+#[derive(Clone, Debug)]
+pub(crate) struct StageDevice {
+    device: Device,
+    strategy: GradientCheckpointingStrategy,
+}
+
+impl StageDevice {
+    /// Autodiff comes with the stage: a plain device gets Burn's default strategy.
+    pub(crate) fn new(device: &Device) -> Self {
+        let tracked = device.clone().autodiff();
+        Self {
+            device: device.clone().without_autodiff(),
+            strategy: tracked
+                .gradient_checkpointing_strategy()
+                .expect("a device with autodiff has a strategy"),
+        }
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The tensor on this stage's device and in its autodiff context, without a history.
+    pub(crate) fn tensor<const D: usize, K: Autodiff>(&self, tensor: Tensor<D, K>) -> Tensor<D, K> {
+        self.plain_tensor(tensor)
+            .autodiff()
+            .with_gradient_checkpointing_strategy(self.strategy)
+    }
+
+    /// The tensor on this stage's device, without autodiff.
+    pub(crate) fn plain_tensor<const D: usize, K: Autodiff>(
+        &self,
+        tensor: Tensor<D, K>,
+    ) -> Tensor<D, K> {
+        tensor.without_autodiff().to_device(&self.device)
+    }
+
+    /// The signal on this stage's device, without autodiff.
+    pub(crate) fn receive<S: Signal>(&self, signal: S) -> S {
+        signal.map(&mut Uniform(Receive(self)))
+    }
+
+    /// The signal as leaves of a graph of this stage.
+    pub(crate) fn leaves<S: Signal>(&self, signal: S, require_grad: bool) -> S {
+        signal.map(&mut Leaves {
+            stage: self,
+            require_grad,
+        })
+    }
+}
+
+/// The signal without autodiff: all that ever crosses to another thread.
+pub(crate) fn plain<S: Signal>(signal: S) -> S {
+    signal.map(&mut Uniform(Plain))
+}
+
+struct Plain;
+
+impl TensorMapper for Plain {
+    fn map_tensor<const D: usize, K: Autodiff + 'static>(
+        &mut self,
+        tensor: Tensor<D, K>,
+    ) -> Tensor<D, K> {
+        tensor.without_autodiff()
+    }
+}
+
+struct Receive<'a>(&'a StageDevice);
+
+impl TensorMapper for Receive<'_> {
+    fn map_tensor<const D: usize, K: Autodiff + 'static>(
+        &mut self,
+        tensor: Tensor<D, K>,
+    ) -> Tensor<D, K> {
+        self.0.plain_tensor(tensor)
+    }
+}
+
+struct Leaves<'a> {
+    stage: &'a StageDevice,
+    require_grad: bool,
+}
+
+impl SignalMapper for Leaves<'_> {
+    fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+        self.stage
+            .tensor(tensor)
+            .set_require_grad(self.require_grad)
+    }
+
+    fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+        self.stage.tensor(tensor)
+    }
+
+    fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+        self.stage.tensor(tensor)
+    }
+}

@@ -1,0 +1,18 @@
+//! What flows from one layer to the next.
+
+mod base;
+mod batch;
+mod boundary;
+mod containers;
+mod erased;
+mod gradient;
+mod tensor;
+mod uniform;
+
+pub use base::{Signal, SignalMapper, SignalVisitor};
+pub use erased::AnySignal;
+
+pub(crate) use batch::{BatchShape, batch_size, concat, narrow};
+pub(crate) use boundary::{StageDevice, plain};
+pub(crate) use gradient::{FloatGradients, sum_of_floats};
+pub(crate) use uniform::{TensorMapper, TensorVisitor, Uniform};
