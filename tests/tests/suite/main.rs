@@ -1,0 +1,3 @@
+//! What burn-pipeline promises, on real devices.
+
+mod transparency;
