@@ -1,7 +1,7 @@
 //! The fields of a derived type: what they are called, which are skipped, which are generic.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Attribute, Error, Fields, Generics, Member, Result, Type};
 
 /// A field as both derives see it.
@@ -11,26 +11,24 @@ pub(crate) struct Field<'a> {
     pub(crate) skipped: bool,
 }
 
-/// The fields in order. Those with `skip` in one of the `attributes` are marked as skipped.
+/// The fields in order, those with `#[own(skip)]` or `#[foreign(skip)]` marked as skipped.
 ///
-/// The first attribute is the derive's own: a word that it does not know is an error. What else
-/// the others say is for their own derives to judge.
+/// A word that the derive's own attribute does not know is an error. What else the foreign one says
+/// is for its derive to judge.
 pub(crate) fn fields_in_order<'a>(
     fields: &'a Fields,
-    attributes: &[&str],
+    own: &str,
+    foreign: Option<&str>,
 ) -> Result<Vec<Field<'a>>> {
-    let (own, foreign) = attributes
-        .split_first()
-        .expect("a derive has an attribute of its own");
     fields
         .members()
         .zip(fields)
         .map(|(member, field)| {
+            let skipped_elsewhere = foreign.is_some_and(|name| says_skip(&field.attrs, name));
             Ok(Field {
                 member,
                 ty: &field.ty,
-                skipped: is_skipped(&field.attrs, own)?
-                    || foreign.iter().any(|name| says_skip(&field.attrs, name)),
+                skipped: is_skipped(&field.attrs, own)? || skipped_elsewhere,
             })
         })
         .collect()
@@ -72,6 +70,17 @@ fn says_skip(attributes: &[Attribute], name: &str) -> bool {
         .any(|word| word == "skip")
 }
 
+/// `<ty as Trait>::item`, from where `place` begins to where it ends: there an error points.
+pub(crate) fn item_of(ty: &Type, trait_name: &str, item: &str, place: &Type) -> TokenStream {
+    let mut spans = place.to_token_stream().into_iter().map(|it| it.span());
+    let begin = spans.next().unwrap_or_else(Span::call_site);
+    let end = spans.last().unwrap_or(begin);
+    let open = quote_spanned!(begin=> <);
+    let trait_name = Ident::new(trait_name, Span::call_site());
+    let item = Ident::new(item, end);
+    quote!(#open #ty as ::burn_pipeline::#trait_name>::#item)
+}
+
 /// Whether a type speaks of one of the type parameters.
 pub(crate) fn is_generic(ty: &Type, generics: &Generics) -> bool {
     generics
@@ -98,7 +107,7 @@ mod tests {
         let Data::Struct(data) = &input.data else {
             panic!("the tests are about structs");
         };
-        let fields = fields_in_order(&data.fields, &["signal", "module"])?;
+        let fields = fields_in_order(&data.fields, "signal", Some("module"))?;
         Ok(fields.iter().map(|field| field.skipped).collect())
     }
 

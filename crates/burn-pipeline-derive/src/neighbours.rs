@@ -1,10 +1,10 @@
 //! What the layers of a sequence must agree on, as bounds and as assertions.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote};
 use syn::{DeriveInput, Generics, Member, Type, parse_quote};
 
-use crate::fields::{Field, is_generic};
+use crate::fields::{Field, is_generic, item_of};
 
 /// A struct and those of its fields that are layers: at least one.
 pub(crate) struct Neighbours<'a> {
@@ -18,7 +18,7 @@ impl<'a> Neighbours<'a> {
         Self {
             input,
             layers,
-            markers: format_ident!("__{}", input.ident),
+            markers: format_ident!("__{}", input.ident, span = Span::call_site()),
         }
     }
 
@@ -36,49 +36,52 @@ impl<'a> Neighbours<'a> {
         }
         for (sender, receiver) in self.pairs() {
             if self.is_open(sender) || self.is_open(receiver) {
-                let (sent, feeds) = self.feeds(sender, receiver);
-                predicates.push(parse_quote!(#sent: #feeds));
+                let [sent, taken, from, to] = self.feeds(sender, receiver);
+                predicates.push(parse_quote! {
+                    #sent: ::burn_pipeline::__private::Feeds<#taken, #from, #to>
+                });
             }
         }
         bounded
     }
 
-    /// A trait that knows the signals at both ends, and asserts that the neighbours agree where no
+    /// A trait that knows the signals at both ends, and asserts that neighbours agree where no
     /// type parameter has a say in it.
     ///
-    /// The fields' names become types for the errors to speak of: in a module, since a field may
-    /// be called like something in its own type.
+    /// The names of the fields become types for the errors to speak of: in a module, since a field
+    /// may be called like something in its own type.
     pub(crate) fn agreement(&self, bounded: &Generics) -> TokenStream {
-        let markers = &self.markers;
-        let marker = self.layers.iter().map(|layer| marker(&layer.member));
-        let assertions = self
-            .pairs()
-            .filter(|(sender, receiver)| !self.is_open(sender) && !self.is_open(receiver))
-            .map(|(sender, receiver)| {
-                let (sent, feeds) = self.feeds(sender, receiver);
-                quote! {{
-                    fn assert<Sent: #feeds>() {}
-                    assert::<#sent>();
-                }}
-            });
         let name = &self.input.ident;
         let (impl_generics, _, where_clause) = bounded.split_for_impl();
         let (_, ty_generics, _) = self.input.generics.split_for_impl();
+        let markers = &self.markers;
+        let marker = self.layers.iter().map(|layer| marker(&layer.member));
         let first = self.layers[0].ty;
         let last = self.layers[self.layers.len() - 1].ty;
         let input = of_layer(first, "Input", first);
         let output = of_layer(last, "Output", last);
+        let assertions = self
+            .pairs()
+            .filter(|(sender, receiver)| !self.is_open(sender) && !self.is_open(receiver))
+            .map(|(sender, receiver)| {
+                let [sent, taken, from, to] = self.feeds(sender, receiver);
+                quote!(neighbours_agree::<#sent, #taken, #from, #to>();)
+            });
 
         quote! {
-            #[allow(dead_code, non_camel_case_types, non_snake_case)]
             mod #markers {
                 #(pub(super) struct #marker;)*
+            }
+
+            fn neighbours_agree<Sent, Taken, Sender, Receiver>()
+            where
+                Sent: ::burn_pipeline::__private::Feeds<Taken, Sender, Receiver>,
+            {
             }
 
             trait __Layers {
                 type Input;
                 type Output;
-                #[allow(dead_code)]
                 fn agree();
             }
 
@@ -101,26 +104,22 @@ impl<'a> Neighbours<'a> {
         is_generic(layer.ty, &self.input.generics)
     }
 
-    /// What the sender sends, and the trait that it implements if the receiver takes it.
-    fn feeds(&self, sender: &Field, receiver: &Field) -> (TokenStream, TokenStream) {
+    /// What is sent, what is taken, and the names of the two fields.
+    fn feeds(&self, sender: &Field, receiver: &Field) -> [TokenStream; 4] {
         let markers = &self.markers;
         let (from, to) = (marker(&sender.member), marker(&receiver.member));
-        let sent = of_layer(sender.ty, "Output", receiver.ty);
-        let taken = of_layer(receiver.ty, "Input", receiver.ty);
-        let feeds =
-            quote!(::burn_pipeline::__private::Feeds<#taken, #markers::#from, #markers::#to>);
-        (sent, feeds)
+        [
+            of_layer(sender.ty, "Output", receiver.ty),
+            of_layer(receiver.ty, "Input", receiver.ty),
+            quote!(#markers::#from),
+            quote!(#markers::#to),
+        ]
     }
 }
 
-/// `<ty as Sequential>::item`, from where `place` begins to where it ends: there an error points.
+/// `<ty as Sequential>::item`, in errors at `place`.
 pub(crate) fn of_layer(ty: &Type, item: &str, place: &Type) -> TokenStream {
-    let mut spans = place.to_token_stream().into_iter().map(|it| it.span());
-    let begin = spans.next().unwrap_or_else(Span::call_site);
-    let end = spans.last().unwrap_or(begin);
-    let open = quote_spanned!(begin=> <);
-    let item = Ident::new(item, end);
-    quote!(#open #ty as ::burn_pipeline::Sequential>::#item)
+    item_of(ty, "Sequential", item, place)
 }
 
 fn marker(member: &Member) -> Ident {
@@ -131,5 +130,102 @@ fn marker(member: &Member) -> Ident {
             name
         }
         Member::Unnamed(index) => format_ident!("field_{}", index.index),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::ToTokens;
+    use syn::Data;
+
+    use super::*;
+    use crate::fields::fields_in_order;
+
+    fn neighbours<T>(input: &DeriveInput, ask: impl Fn(&Neighbours) -> T) -> T {
+        let Data::Struct(data) = &input.data else {
+            panic!("the tests are about structs");
+        };
+        let fields = fields_in_order(&data.fields, "sequential", None).unwrap();
+        let layers: Vec<&Field> = fields.iter().collect();
+        ask(&Neighbours::new(input, &layers))
+    }
+
+    fn bounds(input: &DeriveInput) -> String {
+        let bounded = neighbours(input, |it| it.bounded());
+        bounded.where_clause.to_token_stream().to_string()
+    }
+
+    fn assertions(input: &DeriveInput) -> Vec<String> {
+        let agreement = neighbours(input, |it| it.agreement(&it.bounded())).to_string();
+        let calls = agreement.split("neighbours_agree :: ").skip(1);
+        calls
+            .map(|call| call.split(';').next().unwrap().trim_end().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn neighbours_without_type_parameters_are_asserted_to_agree() {
+        let input = parse_quote!(
+            struct Net<const D: usize> {
+                a: A,
+                b: Vec<B>,
+                r#type: C<D>,
+            }
+        );
+        assert_eq!(bounds(&input), "");
+        assert_eq!(
+            assertions(&input),
+            [
+                quote!(<
+                    <A as ::burn_pipeline::Sequential>::Output,
+                    <Vec<B> as ::burn_pipeline::Sequential>::Input,
+                    __Net::a, __Net::b
+                >())
+                .to_string(),
+                quote!(<
+                    <Vec<B> as ::burn_pipeline::Sequential>::Output,
+                    <C<D> as ::burn_pipeline::Sequential>::Input,
+                    __Net::b, __Net::r#type
+                >())
+                .to_string(),
+            ]
+        );
+    }
+
+    #[test]
+    fn neighbours_with_a_type_parameter_are_bound_to_agree() {
+        let input = parse_quote!(
+            struct Net<T>(A, Vec<T>);
+        );
+        let expected = quote! {
+            where
+                Self: ::burn::module::Module,
+                Vec<T>: ::burn_pipeline::Sequential,
+                <A as ::burn_pipeline::Sequential>::Output: ::burn_pipeline::__private::Feeds<
+                    <Vec<T> as ::burn_pipeline::Sequential>::Input,
+                    __Net::field_0, __Net::field_1
+                >
+        };
+        assert_eq!(bounds(&input), expected.to_string());
+        assert!(assertions(&input).is_empty());
+    }
+
+    #[test]
+    fn the_bounds_of_the_struct_are_kept() {
+        let input = parse_quote!(
+            struct Net<T: Debug>
+            where
+                T: Display,
+            {
+                a: T,
+            }
+        );
+        let expected = quote! {
+            where
+                T: Display,
+                Self: ::burn::module::Module,
+                T: ::burn_pipeline::Sequential
+        };
+        assert_eq!(bounds(&input), expected.to_string());
     }
 }

@@ -1,10 +1,10 @@
 //! `#[derive(Signal)]`: a struct or an enum of signals.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Data, DeriveInput, Error, Generics, Result, parse_quote};
 
-use crate::fields::{Field, fields_in_order, mentions, refuse_attribute};
+use crate::fields::{Field, fields_in_order, item_of, mentions, refuse_attribute};
 
 const ATTRIBUTE: &str = "signal";
 
@@ -42,7 +42,7 @@ fn shapes(input: &DeriveInput) -> Result<Vec<Shape<'_>>> {
     match &input.data {
         Data::Struct(data) => Ok(vec![Shape {
             path: quote!(Self),
-            fields: fields_in_order(&data.fields, &[ATTRIBUTE])?,
+            fields: fields_in_order(&data.fields, ATTRIBUTE, None)?,
         }]),
         Data::Enum(data) => data
             .variants
@@ -52,7 +52,7 @@ fn shapes(input: &DeriveInput) -> Result<Vec<Shape<'_>>> {
                 let name = &variant.ident;
                 Ok(Shape {
                     path: quote!(Self::#name),
-                    fields: fields_in_order(&variant.fields, &[ATTRIBUTE])?,
+                    fields: fields_in_order(&variant.fields, ATTRIBUTE, None)?,
                 })
             })
             .collect(),
@@ -67,43 +67,42 @@ fn shapes(input: &DeriveInput) -> Result<Vec<Shape<'_>>> {
 impl Shape<'_> {
     fn visit(&self) -> TokenStream {
         let path = &self.path;
-        let (member, binding): (Vec<_>, Vec<_>) = self
-            .bindings()
-            .filter(|(field, _)| !field.skipped)
-            .map(|(field, binding)| (&field.member, binding))
-            .unzip();
+        let seen = || self.bindings().filter(|(field, _)| !field.skipped);
+        let patterns = seen().map(|(Field { member, .. }, binding)| quote!(#member: ref #binding));
+        let visits = seen().map(|(Field { ty, .. }, binding)| {
+            let visit = item_of(ty, "Signal", "visit", ty);
+            quote!(#visit(#binding, visitor))
+        });
         quote! {
-            #path { #(#member: ref #binding,)* .. } => {
-                #(::burn_pipeline::Signal::visit(#binding, visitor);)*
-            }
+            #path { #(#patterns,)* .. } => { #(#visits;)* }
         }
     }
 
     fn map(&self) -> TokenStream {
         let path = &self.path;
-        let (member, binding): (Vec<_>, Vec<_>) = self
+        let patterns = self
             .bindings()
-            .map(|(field, binding)| (&field.member, binding))
-            .unzip();
+            .map(|(Field { member, .. }, binding)| quote!(#member: #binding));
         let mapped = self.bindings().map(|(field, binding)| {
+            let Field { member, ty, .. } = field;
             if field.skipped {
-                binding.into_token_stream()
-            } else {
-                quote!(::burn_pipeline::Signal::map(#binding, mapper))
+                return quote!(#member: #binding);
             }
+            let map = item_of(ty, "Signal", "map", ty);
+            quote!(#member: #map(#binding, mapper))
         });
         quote! {
-            #path { #(#member: #binding,)* } => #path { #(#member: #mapped,)* },
+            #path { #(#patterns,)* } => #path { #(#mapped,)* },
         }
     }
 
-    fn bindings(&self) -> impl Iterator<Item = (&Field<'_>, proc_macro2::Ident)> {
+    fn bindings(&self) -> impl Iterator<Item = (&Field<'_>, Ident)> {
         let binding = |(index, field)| (field, format_ident!("field_{index}"));
         self.fields.iter().enumerate().map(binding)
     }
 }
 
-/// A type parameter of a tensor's field is a signal; one of skipped fields only travels along.
+/// The type parameters of visited fields are signals; the others only travel along.
 fn bounded(generics: &Generics, shapes: &[Shape]) -> Generics {
     let mut generics = generics.clone();
     for param in generics.type_params_mut() {
@@ -148,8 +147,8 @@ mod tests {
                 fn visit<__V: ::burn_pipeline::SignalVisitor>(&self, visitor: &mut __V) {
                     match *self {
                         Self { hidden: ref field_0, mask: ref field_1, .. } => {
-                            ::burn_pipeline::Signal::visit(field_0, visitor);
-                            ::burn_pipeline::Signal::visit(field_1, visitor);
+                            <Tensor<D> as ::burn_pipeline::Signal>::visit(field_0, visitor);
+                            <Tensor<2, Bool> as ::burn_pipeline::Signal>::visit(field_1, visitor);
                         }
                     }
                 }
@@ -157,8 +156,8 @@ mod tests {
                 fn map<__M: ::burn_pipeline::SignalMapper>(self, mapper: &mut __M) -> Self {
                     match self {
                         Self { hidden: field_0, mask: field_1, } => Self {
-                            hidden: ::burn_pipeline::Signal::map(field_0, mapper),
-                            mask: ::burn_pipeline::Signal::map(field_1, mapper),
+                            hidden: <Tensor<D> as ::burn_pipeline::Signal>::map(field_0, mapper),
+                            mask: <Tensor<2, Bool> as ::burn_pipeline::Signal>::map(field_1, mapper),
                         },
                     }
                 }
@@ -175,7 +174,7 @@ mod tests {
         for arm in [
             quote!(Self::Left { 0: ref field_0, .. } =>),
             quote!(Self::Left {
-                0: ::burn_pipeline::Signal::map(field_0, mapper),
+                0: <Tensor<2> as ::burn_pipeline::Signal>::map(field_0, mapper),
                 1: field_1,
             }),
             quote!(Self::Neither {} => Self::Neither {},),
