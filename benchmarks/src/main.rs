@@ -1,0 +1,50 @@
+//! Speed, memory and scale of burn-pipeline, beside plain Burn and the closed forms.
+//!
+//! One subcommand per question; `--json` prints one object per result instead of a table. The
+//! README of this folder says what each number means.
+
+mod allocator;
+mod measure;
+mod memory;
+mod models;
+mod report;
+mod scaling;
+mod throughput;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: allocator::Counting = allocator::Counting::new();
+
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+    /// Print one JSON object per result.
+    #[arg(long, global = true)]
+    json: bool,
+    /// How often each configuration runs; the median counts.
+    #[arg(long, global = true, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..))]
+    repetitions: u64,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Samples per second of a pipeline beside plain Burn.
+    Throughput(throughput::Throughput),
+    /// Peak of live bytes of each rematerialization beside its closed form.
+    Memory(memory::Memory),
+    /// Time per micro-batch as their number grows.
+    Scaling(scaling::Scaling),
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    let report = report::Report::new(arguments.json, arguments.repetitions as usize);
+    match arguments.bench {
+        Bench::Throughput(bench) => bench.run(&report),
+        Bench::Memory(bench) => bench.run(&report),
+        Bench::Scaling(bench) => bench.run(&report),
+    }
+}

@@ -1,0 +1,94 @@
+//! Results as a table for people or as JSON lines for programs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Where results go.
+pub struct Report {
+    json: bool,
+    repetitions: usize,
+    header: AtomicBool,
+}
+
+impl Report {
+    /// A report of medians over `repetitions`.
+    pub fn new(json: bool, repetitions: usize) -> Self {
+        Self {
+            json,
+            repetitions,
+            header: AtomicBool::new(false),
+        }
+    }
+
+    /// How often each configuration runs.
+    pub fn repetitions(&self) -> usize {
+        self.repetitions
+    }
+
+    /// Say under which conditions the results that follow were measured.
+    pub fn conditions(&self, what: &str) {
+        if self.json {
+            return;
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        println!("{what}");
+        println!(
+            "Burn {BURN} on its CPU backend, {cores} cores, {} build, median of {} interleaved repetitions.",
+            if cfg!(debug_assertions) { "debug" } else { "release" },
+            self.repetitions
+        );
+        println!();
+    }
+
+    /// One result: a row of the table, or a line of JSON.
+    pub fn result<T: Serialize>(&self, result: &T) {
+        let value = serde_json::to_value(result).expect("a result is plain data");
+        if self.json {
+            println!("{value}");
+            return;
+        }
+        let Value::Object(fields) = value else {
+            unreachable!("a result is a struct")
+        };
+        if !self.header.swap(true, Ordering::Relaxed) {
+            println!("{}", row(&fields, |name, _| name.clone()));
+        }
+        println!("{}", row(&fields, |_, value| text(value)));
+    }
+
+    /// A line for people only.
+    pub fn note(&self, line: &str) {
+        if !self.json {
+            println!("{line}");
+        }
+    }
+}
+
+/// The version of Burn that the workspace pins.
+const BURN: &str = "0.22.1";
+
+fn row(fields: &Map<String, Value>, cell: impl Fn(&String, &Value) -> String) -> String {
+    fields
+        .iter()
+        .filter(|(name, _)| *name != "bench")
+        .map(|(name, value)| {
+            let width = name.len().max(11);
+            format!("{:>width$}", cell(name, value))
+        })
+        .collect::<Vec<_>>()
+        .join("  ")
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_string(),
+        Value::Number(number) => match number.as_u64() {
+            Some(whole) => whole.to_string(),
+            None => format!("{:.4}", number.as_f64().unwrap_or(f64::NAN)),
+        },
+        other => other.to_string(),
+    }
+}
