@@ -3,7 +3,6 @@
 //! One subcommand per question; `--json` prints one object per result instead of a table. The
 //! README of this folder says what each number means.
 
-mod allocator;
 mod measure;
 mod memory;
 mod models;
@@ -12,9 +11,10 @@ mod scaling;
 mod throughput;
 
 use clap::{Parser, Subcommand};
+use peak_alloc::PeakAlloc;
 
 #[global_allocator]
-static ALLOCATOR: allocator::Counting = allocator::Counting::new();
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 #[derive(Parser)]
 #[command(version, about)]

@@ -87,27 +87,28 @@ impl Memory {
             let samples = NUM_SAMPLES as f64 / micro_batches as f64;
             for (stages, mode) in contenders() {
                 let peak = match mode {
-                    None => with_threads(1, || peak(report, || {
-                        plain_step(&model, &batch, micro_batches);
-                    })),
+                    None => with_threads(1, || {
+                        peak(report, || {
+                            plain_step(&model, &batch, micro_batches);
+                        })
+                    }),
                     Some(mode) => {
                         let pipeline = PipelineConfig::new()
                             .with_num_micro_batches(micro_batches)
                             .with_rematerialization(mode)
                             .with_threads_per_stage(Some(1))
-                            .init(model.clone(), Placement::even(&vec![device.clone(); stages]))
+                            .init(
+                                model.clone(),
+                                Placement::even(&vec![device.clone(); stages]),
+                            )
                             .expect("a benchmark's configuration is right");
                         peak(report, || {
                             pipeline_step(&pipeline, &batch);
                         })
                     }
                 };
-                let closed_form = sizes.closed_form(
-                    stages.max(1) as f64,
-                    micro_batches as f64,
-                    samples,
-                    mode,
-                );
+                let closed_form =
+                    sizes.closed_form(stages.max(1) as f64, micro_batches as f64, samples, mode);
                 report.result(&Line {
                     bench: "memory",
                     stages,
@@ -132,9 +133,9 @@ impl Memory {
         };
         forward().backward();
 
-        let before = ALLOCATOR.live();
+        let before = ALLOCATOR.current_usage();
         let loss = forward();
-        let activations = ALLOCATOR.live() - before;
+        let activations = ALLOCATOR.current_usage() - before;
         loss.backward();
         Sizes {
             parameters: (4 * model.num_params()) as f64,
@@ -160,7 +161,12 @@ fn contenders() -> Vec<(usize, Option<Rematerialization>)> {
 fn peak(report: &Report, step: impl Fn()) -> f64 {
     step();
     let peaks: Vec<_> = (0..report.repetitions())
-        .map(|_| ALLOCATOR.peak_of(&step).1 as f64)
+        .map(|_| {
+            let before = ALLOCATOR.current_usage();
+            ALLOCATOR.reset_peak_usage();
+            step();
+            (ALLOCATOR.peak_usage() - before) as f64
+        })
         .collect();
     crate::measure::median(&peaks)
 }

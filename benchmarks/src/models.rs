@@ -34,7 +34,8 @@ impl Block {
         let scale = ((width / self.num_heads) as f64).sqrt();
         let scores = softmax(query.matmul(key.swap_dims(2, 3)) / scale, 3);
         let mixed = scores.matmul(value).swap_dims(1, 2);
-        self.project.forward(mixed.reshape([batch, sequence, width]))
+        self.project
+            .forward(mixed.reshape([batch, sequence, width]))
     }
 }
 
@@ -45,7 +46,9 @@ impl Layer for Block {
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let attended = self.attention(self.norm_attention.forward(input.clone()));
         let hidden = input + attended;
-        let up = self.up.forward(self.norm_feed_forward.forward(hidden.clone()));
+        let up = self
+            .up
+            .forward(self.norm_feed_forward.forward(hidden.clone()));
         hidden + self.down.forward(self.activation.forward(up))
     }
 }

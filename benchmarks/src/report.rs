@@ -36,7 +36,11 @@ impl Report {
         println!("{what}");
         println!(
             "Burn {BURN} on its CPU backend, {cores} cores, {} build, median of {} interleaved repetitions.",
-            if cfg!(debug_assertions) { "debug" } else { "release" },
+            if cfg!(debug_assertions) {
+                "debug"
+            } else {
+                "release"
+            },
             self.repetitions
         );
         println!();
@@ -56,13 +60,6 @@ impl Report {
             println!("{}", row(&fields, |name, _| name.clone()));
         }
         println!("{}", row(&fields, |_, value| text(value)));
-    }
-
-    /// A line for people only.
-    pub fn note(&self, line: &str) {
-        if !self.json {
-            println!("{line}");
-        }
     }
 }
 

@@ -68,7 +68,10 @@ impl Scaling {
                             .with_num_micro_batches(micro_batches)
                             .with_rematerialization(mode)
                             .with_threads_per_stage(Some(1))
-                            .init(model.clone(), Placement::even(&vec![device.clone(); stages]))
+                            .init(
+                                model.clone(),
+                                Placement::even(&vec![device.clone(); stages]),
+                            )
                             .expect("a benchmark's configuration is right")
                     });
                     let step = || match &pipeline {

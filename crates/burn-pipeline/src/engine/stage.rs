@@ -293,7 +293,9 @@ impl<M: Sequential> Stage<M> {
         if let Some(root) = root {
             let mut gradients = root.backward();
             drop(root);
-            sent = leaves.gradients(&mut gradients);
+            if self.task.gradients.is_some() {
+                sent = leaves.gradients(&mut gradients);
+            }
             let copy = self.copies.of(pass);
             accumulate(
                 copy,

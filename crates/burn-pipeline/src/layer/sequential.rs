@@ -13,6 +13,11 @@ use crate::signal::{AnySignal, Signal};
 ///
 /// Neighbours may differ in type and in signal; what one sends must be what the next takes, or
 /// the model does not compile.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a layer nor a sequence of layers",
+    note = "a tuple, an array or a `Vec` is a sequence when each of its layers takes what the one before it sends",
+    note = "a field that is no layer is left out by `#[sequential(skip)]`"
+)]
 pub trait Sequential: Module {
     /// What the first layer takes.
     type Input: Signal;

@@ -1,0 +1,178 @@
+//! What a pipeline leaves behind in its process: memory and threads.
+//!
+//! These tests count for the whole process, so they are alone in this binary and take turns.
+
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use burn::tensor::{Device, Tensor};
+use burn_pipeline::{PipelineConfig, PipelineError, PipelineModule, Placement, Rematerialization};
+use burn_pipeline_tests::data::floats;
+use burn_pipeline_tests::fragile::{Event, Fault, Fragile, Watched, fragile};
+use burn_pipeline_tests::models::mean_square;
+use peak_alloc::PeakAlloc;
+use rstest::rstest;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+const WIDTH: usize = 32;
+const NUM_SAMPLES: usize = 256;
+const NUM_ROUNDS: usize = 40;
+/// Half of what is left when every round leaves one activation of one micro-batch. Queues and
+/// tables of the process move by less.
+const LEAK: usize = NUM_ROUNDS * (4 * WIDTH * NUM_SAMPLES / 4) / 2;
+
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn pipeline(mode: Rematerialization) -> (PipelineModule<Vec<Fragile>>, Fault) {
+    let device = Device::flex();
+    let (model, fault) = fragile(6, WIDTH, &device);
+    let pipeline = PipelineConfig::new()
+        .with_num_micro_batches(4)
+        .with_rematerialization(mode)
+        .with_threads_per_stage(Some(2))
+        .init(model, Placement::even(&vec![device; 3]))
+        .unwrap();
+    (pipeline, fault)
+}
+
+fn train(pipeline: &PipelineModule<Vec<Fragile>>, fault: &Fault) -> Result<(), PipelineError> {
+    let device = Device::flex();
+    let input = Watched(floats([NUM_SAMPLES, WIDTH], 1, &device), fault.clone());
+    let target = floats([NUM_SAMPLES, WIDTH], 2, &device);
+    pipeline
+        .train_step(input, target, |output: Watched, target: Tensor<2>| {
+            mean_square(output.0, target)
+        })
+        .map(|_| ())
+}
+
+/// What a worker prints when it panics is kept by the test runner, and would count.
+fn silence_workers() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let thread = std::thread::current();
+            if !thread.name().unwrap_or_default().starts_with("stage-") {
+                print(panic);
+            }
+        }));
+    });
+}
+
+/// How far live bytes have grown from the fifth to the last of many rounds.
+fn growth(mut round: impl FnMut(usize)) -> usize {
+    (0..5).for_each(&mut round);
+    let before = ALLOCATOR.current_usage();
+    (5..5 + NUM_ROUNDS).for_each(&mut round);
+    ALLOCATOR.current_usage().saturating_sub(before)
+}
+
+#[rstest]
+fn steps_leave_no_graph_behind(
+    #[values(
+        Rematerialization::Never,
+        Rematerialization::ExceptLast,
+        Rematerialization::Always
+    )]
+    mode: Rematerialization,
+) {
+    let _turn = turn();
+    let (pipeline, fault) = pipeline(mode);
+    let growth = growth(|_| train(&pipeline, &fault).unwrap());
+    assert!(
+        growth < LEAK,
+        "{growth} bytes more after {NUM_ROUNDS} steps"
+    );
+}
+
+#[rstest]
+fn steps_that_fail_leave_no_graph_behind(
+    #[values(0, 1, 2)] stage: usize,
+    #[values(Event::Run, Event::Visit)] event: Event,
+    #[values(Rematerialization::Never, Rematerialization::Always)] mode: Rematerialization,
+) {
+    let _turn = turn();
+    silence_workers();
+    let (pipeline, fault) = pipeline(mode);
+    let growth = growth(|round| {
+        fault.arm(stage, event, round % 4);
+        train(&pipeline, &fault).unwrap_err();
+    });
+    assert!(
+        growth < LEAK,
+        "{growth} bytes more after {NUM_ROUNDS} failures"
+    );
+}
+
+#[test]
+fn inference_leaves_no_graph_behind() {
+    let _turn = turn();
+    let (pipeline, fault) = pipeline(Rematerialization::Never);
+    let growth = growth(|_| {
+        let input = floats([NUM_SAMPLES, WIDTH], 1, &Device::flex());
+        pipeline.forward(Watched(input, fault.clone())).unwrap();
+    });
+    assert!(
+        growth < LEAK,
+        "{growth} bytes more after {NUM_ROUNDS} forwards"
+    );
+}
+
+#[test]
+fn an_output_that_nothing_uses_leaves_no_graph_behind() {
+    let _turn = turn();
+    let (pipeline, fault) = pipeline(Rematerialization::Never);
+    let growth = growth(|_| {
+        let input = floats([NUM_SAMPLES, WIDTH], 1, &Device::flex());
+        let step = pipeline.train_step(Watched(input, fault.clone()), (), |output, ()| {
+            Tensor::ones([1], &output.0.device())
+        });
+        assert!(step.unwrap().grads.is_empty());
+    });
+    assert!(
+        growth < LEAK,
+        "{growth} bytes more after {NUM_ROUNDS} steps"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_are_named_by_their_stage_and_end_with_the_pipeline() {
+    let _turn = turn();
+    let stages = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = tasks.filter_map(|task| {
+            let name = std::fs::read_to_string(task.ok()?.path().join("comm")).ok()?;
+            let name = name.trim_end().to_string();
+            name.starts_with("stage-").then_some(name)
+        });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    };
+
+    let (pipeline, fault) = pipeline(Rematerialization::ExceptLast);
+    train(&pipeline, &fault).unwrap();
+    let expected = [
+        "stage-0",
+        "stage-0-1",
+        "stage-1",
+        "stage-1-1",
+        "stage-2",
+        "stage-2-1",
+    ];
+    assert_eq!(stages(), expected);
+
+    fault.arm(1, Event::Run, 3);
+    train(&pipeline, &fault).unwrap_err();
+    let clone = pipeline.clone();
+    drop(pipeline);
+    assert_eq!(stages(), expected);
+    drop(clone);
+    assert_eq!(stages(), Vec::<String>::new());
+}
