@@ -1,4 +1,10 @@
 //! Toy models and measures that the suite shares.
 
+pub mod book;
 pub mod compare;
+pub mod data;
+pub mod devices;
+pub mod fragile;
 pub mod models;
+pub mod pipelined;
+pub mod reference;

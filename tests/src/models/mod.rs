@@ -1,5 +1,25 @@
-//! Small models, each with a plain forward that is the reference.
+//! Small models, each with batches to train it on and a plain forward that is the reference.
 
+mod base;
+mod convolution;
+mod encoded;
+mod frozen;
+mod lora;
 mod mlp;
+mod optional;
+mod pair;
+mod parcel;
+mod transformer;
+mod unused;
 
+pub use base::{Input, Output, Toy, mean_square};
+pub use convolution::{Convolution, FrozenNorm, convolution};
+pub use encoded::Encoded;
+pub use frozen::Frozen;
+pub use lora::LowRank;
 pub use mlp::{Mlp, mlp};
+pub use optional::Optional;
+pub use pair::Pair;
+pub use parcel::Parcels;
+pub use transformer::{Transformer, WithoutDropout, transformer};
+pub use unused::Unused;

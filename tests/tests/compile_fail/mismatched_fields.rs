@@ -5,16 +5,16 @@ use burn::tensor::{Int, Tensor};
 use burn_pipeline::{Layer, Sequential};
 
 #[derive(Module, Debug)]
-struct Flatten {
-    axis: usize,
+struct Embed {
+    scale: f32,
 }
 
-impl Layer for Flatten {
+impl Layer for Embed {
     type Input = Tensor<2, Int>;
     type Output = Tensor<2>;
 
     fn forward(&self, input: Tensor<2, Int>) -> Tensor<2> {
-        input.float()
+        input.float() * self.scale
     }
 }
 
@@ -34,7 +34,7 @@ impl Layer for Block {
 
 #[derive(Module, Sequential, Debug)]
 struct Model {
-    embed: Flatten,
+    embed: Embed,
     blocks: Vec<Block>,
     head: Block,
 }

@@ -125,7 +125,7 @@ fn a_lazily_built_model_trains_when_its_first_pass_is_untracked() {
     let device = Device::flex();
     let model = own_leaves(3, &device.clone().autodiff());
     let kept = model.clone();
-    let pipeline = pipeline(model, 2, Rematerialization::Always);
+    let pipeline = pipeline(model, 3, Rematerialization::Always);
 
     let input = floats([8, WIDTH], 1, &device);
     let target = floats([8, WIDTH], 2, &device);

@@ -1,3 +1,16 @@
 //! What burn-pipeline promises, on real devices.
 
+mod compile_fail;
+mod derive_sequential;
+mod derive_signal;
+mod devices;
+mod failure;
+mod hazards;
+mod inference;
+mod losses;
+mod optimizer;
+mod placement;
+mod records;
+mod signals;
+mod threads;
 mod transparency;

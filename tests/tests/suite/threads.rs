@@ -59,7 +59,7 @@ fn two_pipelines_that_draw_at_once_get_the_numbers_they_get_alone() {
     let _draws = generator();
     let steps = || {
         let config = PipelineConfig::new().with_seed(7);
-        let pipeline = pipelined::pipeline::<Transformer>(&config, &[1, 2], &Device::flex());
+        let pipeline = pipelined::pipeline::<Transformer>(&config, &[2, 3], &Device::flex());
         let steps = (0..5).map(|_| {
             let (input, target) = Transformer::batch(8, &Device::flex());
             let step = pipeline

@@ -1,0 +1,24 @@
+//! The chapters of the book and the front page: their code is compiled and run as doctests.
+
+macro_rules! chapters {
+    ($($name:ident: $path:literal),+ $(,)?) => {
+        $(
+            #[cfg(doctest)]
+            #[doc = include_str!($path)]
+            pub mod $name {}
+        )+
+    };
+}
+
+chapters! {
+    front_page: "../../README.md",
+    overview: "../../book/src/overview.md",
+    quick_start: "../../book/src/quick_start.md",
+    splitting: "../../book/src/splitting.md",
+    signals: "../../book/src/signals.md",
+    rematerialization: "../../book/src/rematerialization.md",
+    seeing: "../../book/src/seeing.md",
+    restrictions: "../../book/src/restrictions.md",
+    internals: "../../book/src/internals.md",
+    glossary: "../../book/src/glossary.md",
+}

@@ -1,0 +1,130 @@
+//! One training step without a pipeline: what a pipelined one is compared with.
+
+use std::ops::Range;
+
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Bool, Device, Int, Tensor};
+use burn_pipeline::{AnySignal, Sequential, Signal, SignalMapper, layer_seed};
+
+use crate::compare::Step;
+use crate::models::{Input, Toy};
+
+/// A step on the whole mini-batch at once.
+pub fn whole<T: Toy>(model: &T::Model, batch: (Input<T>, T::Target)) -> Step {
+    let (input, target) = batch;
+    let loss = T::loss(model.forward_layers(input), target);
+    let gradients = GradientsParams::from_grads(loss.backward(), model);
+    Step::new(loss, &gradients, model)
+}
+
+/// A step by micro-batches on one thread, one layer after the other: all forward, then all
+/// backward, last one first. A toy that draws is seeded before each layer.
+pub struct ByMicroBatches {
+    /// How many there are at most.
+    pub num_micro_batches: usize,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The number of steps before this one.
+    pub step: u64,
+}
+
+impl ByMicroBatches {
+    /// Take the step; the gradients are the mini-batch's.
+    pub fn gradients<T: Toy>(
+        &self,
+        model: &T::Model,
+        batch: (Input<T>, T::Target),
+        device: &Device,
+    ) -> (Tensor<1>, GradientsParams) {
+        let (input, target) = batch;
+        let num_samples = num_samples(&input);
+        let mut losses = Vec::new();
+        for (micro_batch, part) in split(num_samples, self.num_micro_batches)
+            .into_iter()
+            .enumerate()
+        {
+            let share = part.len() as f64 / num_samples as f64;
+            let mut signal = AnySignal::new(narrow(input.clone(), part.clone()));
+            for layer in 0..model.num_layers() {
+                if T::DRAWS {
+                    device.seed(layer_seed(self.seed, self.step, layer, micro_batch));
+                }
+                signal = model.forward_layer(layer, signal);
+            }
+            let loss = T::loss(signal.into_signal(), narrow(target.clone(), part));
+            losses.push(loss * share);
+        }
+
+        let mut gradients = GradientsAccumulator::new();
+        for loss in losses.iter().rev() {
+            gradients.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
+        }
+        let losses = losses.into_iter().map(Tensor::without_autodiff);
+        let loss = losses.reduce(|sum, loss| sum + loss).expect("one at least");
+        (loss, gradients.grads())
+    }
+
+    /// Take the step and read its numbers.
+    pub fn step<T: Toy>(
+        &self,
+        model: &T::Model,
+        batch: (Input<T>, T::Target),
+        device: &Device,
+    ) -> Step {
+        let (loss, gradients) = self.gradients::<T>(model, batch, device);
+        Step::new(loss, &gradients, model)
+    }
+}
+
+/// The samples of each micro-batch: sizes differ by one at most, and none is empty.
+pub fn split(num_samples: usize, num_parts: usize) -> Vec<Range<usize>> {
+    let num_parts = num_parts.min(num_samples);
+    (0..num_parts)
+        .map(|part| num_samples * part / num_parts..num_samples * (part + 1) / num_parts)
+        .collect()
+}
+
+fn num_samples<S: Signal>(signal: &S) -> usize {
+    let mut size = FirstDim(None);
+    signal.clone().map(&mut size);
+    size.0.expect("a batch has a tensor")
+}
+
+fn narrow<S: Signal>(signal: S, samples: Range<usize>) -> S {
+    signal.map(&mut Narrow(samples))
+}
+
+struct FirstDim(Option<usize>);
+
+impl SignalMapper for FirstDim {
+    fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+        self.0 = Some(tensor.dims()[0]);
+        tensor
+    }
+
+    fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+        self.0 = Some(tensor.dims()[0]);
+        tensor
+    }
+
+    fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+        self.0 = Some(tensor.dims()[0]);
+        tensor
+    }
+}
+
+struct Narrow(Range<usize>);
+
+impl SignalMapper for Narrow {
+    fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+        tensor.narrow(0, self.0.start, self.0.len())
+    }
+
+    fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+        tensor.narrow(0, self.0.start, self.0.len())
+    }
+
+    fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+        tensor.narrow(0, self.0.start, self.0.len())
+    }
+}

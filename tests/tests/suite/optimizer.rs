@@ -1,0 +1,223 @@
+//! Burn's optimizers step a pipeline as they step the plain model.
+
+use burn::grad_clipping::GradientClippingConfig;
+use burn::lr_scheduler::constant::ConstantLr;
+use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::module::{Module, ParamGroup};
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::Device;
+use burn_pipeline::{PipelineConfig, PipelineModule, Sequential};
+use burn_pipeline_tests::compare::{
+    Parameters, Step, assert_close_parameters, assert_same_parameters, parameters,
+};
+use burn_pipeline_tests::data::generator;
+use burn_pipeline_tests::models::{
+    Frozen, FrozenNorm, LowRank, Mlp, Pair, Toy, Unused, WithoutDropout,
+};
+use burn_pipeline_tests::pipelined::{partitions, pipeline};
+use rstest::rstest;
+
+const NUM_STEPS: usize = 4;
+
+#[rstest]
+fn every_optimizer_and_schedule_steps_a_pipeline_as_the_plain_model(
+    #[values(adam, clipped_by_value, clipped_by_norm, in_groups)] optimizer: fn()
+        -> ModuleOptimizer,
+    #[values(constant, decaying, slower_head)] rate: fn() -> ModuleLrScheduler,
+) {
+    same_as_plain::<Mlp>(optimizer, rate);
+}
+
+#[rstest]
+#[case::transformer(same_as_plain::<WithoutDropout>)]
+#[case::norm_in_evaluation(same_as_plain::<FrozenNorm>)]
+#[case::tuples(same_as_plain::<Pair>)]
+#[case::parameters_without_gradients(same_as_plain::<Unused>)]
+#[case::a_frozen_beginning(same_as_plain::<Frozen<0, 3>>)]
+#[case::a_frozen_end(same_as_plain::<Frozen<3, 5>>)]
+#[case::adapters(same_as_plain::<LowRank>)]
+fn adam_trains_every_model_across_stages_as_it_trains_whole(#[case] same_as_plain: Compare) {
+    same_as_plain(adam, decaying);
+}
+
+type Compare = fn(fn() -> ModuleOptimizer, fn() -> ModuleLrScheduler);
+
+fn same_as_plain<T: Toy>(optimizer: fn() -> ModuleOptimizer, rate: fn() -> ModuleLrScheduler) {
+    let _generator = T::DRAWS.then(generator);
+    let model = T::model(&Device::flex().autodiff());
+    let start = parameters(&model);
+    let plain = parameters(&train::<T>(model, &mut optimizer(), &mut rate(), NUM_STEPS));
+    assert!(start != plain, "training changes parameters");
+
+    for counts in partitions(T::model(&Device::flex()).num_layers()) {
+        println!("counts {counts:?}");
+        let pipeline = pipeline::<T>(&whole_mini_batches(), &counts, &Device::flex());
+        let pipeline = train_pipeline::<T>(pipeline, &mut optimizer(), &mut rate(), NUM_STEPS);
+        assert_same_parameters(&parameters(&pipeline), &plain);
+    }
+}
+
+#[rstest]
+fn micro_batches_change_what_is_learned_by_rounding_alone(
+    #[values(2, 4)] num_micro_batches: usize,
+) {
+    let momentum = || {
+        SgdConfig::new()
+            .with_momentum(Some(MomentumConfig::new()))
+            .init()
+    };
+    let model = Mlp::model(&Device::flex().autodiff());
+    let plain = train::<Mlp>(model, &mut momentum(), &mut constant(), NUM_STEPS);
+
+    let config = PipelineConfig::new().with_num_micro_batches(num_micro_batches);
+    let mut one_stage: Option<Parameters> = None;
+    for counts in partitions(5) {
+        let pipeline = pipeline::<Mlp>(&config, &counts, &Device::flex());
+        let pipeline = train_pipeline::<Mlp>(pipeline, &mut momentum(), &mut constant(), NUM_STEPS);
+        let trained = parameters(&pipeline);
+        assert_close_parameters(&trained, &parameters(&plain), 1e-5);
+        assert_same_parameters(&trained, one_stage.get_or_insert(trained.clone()));
+    }
+}
+
+#[test]
+fn what_is_frozen_stays_as_it_is() {
+    let pipeline = pipeline::<Frozen<1, 3>>(&PipelineConfig::new(), &[2, 3], &Device::flex());
+    let before = parameters(&pipeline);
+    let pipeline = train_pipeline::<Frozen<1, 3>>(pipeline, &mut adam(), &mut constant(), 1);
+    for (path, values) in parameters(&pipeline) {
+        let frozen = path.starts_with("hidden.1") || path.starts_with("hidden.2");
+        assert_eq!(values == before[&path], frozen, "{path}");
+    }
+}
+
+#[rstest]
+fn a_model_taken_out_of_its_pipeline_trains_on(#[values(1, 2, 3)] num_stages: usize) {
+    let (mut optimizer, mut rate) = (adam(), decaying());
+    let model = Mlp::model(&Device::flex().autodiff());
+    let never_in_one = train::<Mlp>(model, &mut optimizer, &mut rate, 2 * NUM_STEPS);
+
+    let (mut optimizer, mut rate) = (adam(), decaying());
+    let counts = &[vec![5], vec![2, 3], vec![1, 3, 1]][num_stages - 1];
+    let pipeline = pipeline::<Mlp>(&whole_mini_batches(), counts, &Device::flex());
+    let pipeline = train_pipeline::<Mlp>(pipeline, &mut optimizer, &mut rate, NUM_STEPS);
+    let model: Mlp = pipeline.into_inner();
+    let model = train::<Mlp>(model, &mut optimizer, &mut rate, NUM_STEPS);
+    assert_same_parameters(&parameters(&model), &parameters(&never_in_one));
+}
+
+#[test]
+fn the_record_of_an_optimizer_goes_on_with_another_partition() {
+    let mut optimizer = adam();
+    let first = pipeline::<Mlp>(&whole_mini_batches(), &[2, 3], &Device::flex());
+    let first = train_pipeline::<Mlp>(first, &mut optimizer, &mut constant(), NUM_STEPS);
+    let record = optimizer.to_record();
+    let model = first.clone().into_record();
+
+    let second = pipeline::<Mlp>(&whole_mini_batches(), &[1, 3, 1], &Device::flex());
+    let second = second.load_record(model);
+    let mut resumed = adam().load_record(record);
+    let second = train_pipeline::<Mlp>(second, &mut resumed, &mut constant(), NUM_STEPS);
+    let first = train_pipeline::<Mlp>(first, &mut optimizer, &mut constant(), NUM_STEPS);
+    assert_same_parameters(&parameters(&second), &parameters(&first));
+}
+
+#[test]
+fn gradients_of_several_steps_accumulate() {
+    let device = Device::flex();
+    let pipeline = pipeline::<Mlp>(&PipelineConfig::new(), &[2, 3], &device);
+    let step = || {
+        let (input, target) = Mlp::batch(6, &device);
+        pipeline.train_step(input, target, Mlp::loss).unwrap()
+    };
+    let mut gradients = GradientsAccumulator::new();
+    gradients.accumulate(&pipeline, step().grads);
+    gradients.accumulate(&pipeline, step().grads);
+    let both = Step::new(step().loss, &gradients.grads(), &pipeline);
+
+    let mut once = Step::new(step().loss, &step().grads, &pipeline);
+    for gradient in once.gradients.values_mut().flatten().flatten() {
+        *gradient *= 2.0;
+    }
+    both.assert_same(&once);
+}
+
+fn whole_mini_batches() -> PipelineConfig {
+    PipelineConfig::new().with_num_micro_batches(1)
+}
+
+fn train<T: Toy>(
+    mut model: T::Model,
+    optimizer: &mut ModuleOptimizer,
+    rate: &mut ModuleLrScheduler,
+    num_steps: usize,
+) -> T::Model {
+    for _ in 0..num_steps {
+        let (input, target) = T::batch(6, &Device::flex().autodiff());
+        let loss = T::loss(model.forward_layers(input), target);
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimizer.step(rate.step(), model, gradients);
+    }
+    model
+}
+
+fn train_pipeline<T: Toy>(
+    mut pipeline: PipelineModule<T::Model>,
+    optimizer: &mut ModuleOptimizer,
+    rate: &mut ModuleLrScheduler,
+    num_steps: usize,
+) -> PipelineModule<T::Model> {
+    for _ in 0..num_steps {
+        let (input, target) = T::batch(6, &Device::flex());
+        let step = pipeline.train_step(input, target, T::loss).unwrap();
+        pipeline = optimizer.step(rate.step(), pipeline, step.grads);
+    }
+    pipeline
+}
+
+fn adam() -> ModuleOptimizer {
+    AdamConfig::new().init()
+}
+
+fn clipped_by_value() -> ModuleOptimizer {
+    let clipping = GradientClippingConfig::Value(0.01);
+    AdamConfig::new().with_grad_clipping(Some(clipping)).init()
+}
+
+fn clipped_by_norm() -> ModuleOptimizer {
+    let clipping = GradientClippingConfig::Norm(0.05);
+    SgdConfig::new()
+        .with_gradient_clipping(Some(clipping))
+        .init()
+}
+
+/// Adam, but the first layer and the head by optimizers of their own.
+fn in_groups() -> ModuleOptimizer {
+    let momentum = SgdConfig::new().with_momentum(Some(MomentumConfig::new()));
+    let clipping = GradientClippingConfig::Value(0.02).init();
+    adam()
+        .with_group(
+            ParamGroup::from_predicate("hidden.0"),
+            momentum.build(),
+            None,
+        )
+        .with_group(
+            ParamGroup::from_predicate("head"),
+            SgdConfig::new().build(),
+            Some(clipping),
+        )
+}
+
+fn constant() -> ModuleLrScheduler {
+    ModuleLrScheduler::new(ConstantLr::new(0.05))
+}
+
+fn decaying() -> ModuleLrScheduler {
+    ExponentialLrSchedulerConfig::new(0.05, 0.5).init().unwrap()
+}
+
+fn slower_head() -> ModuleLrScheduler {
+    decaying().with_group(ParamGroup::from_predicate("head"), ConstantLr::new(0.001))
+}

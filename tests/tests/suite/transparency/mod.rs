@@ -1,0 +1,10 @@
+//! A pipeline computes what the plain model computes: the same bits for every partition and every
+//! rematerialization, and the unsplit mini-batch's numbers within rounding.
+
+mod by_hand;
+mod checkpointing;
+mod dropout;
+mod models;
+mod norm;
+mod shared;
+mod threads;
