@@ -169,7 +169,7 @@ impl<M: Sequential + 'static> PipelineModule<M> {
     /// When the mini-batch is empty or its tensors disagree on their first dimension, a layer
     /// fails, or the outputs of the micro-batches cannot be joined.
     pub fn forward(&self, input: M::Input) -> Result<M::Output, PipelineError> {
-        let num_samples = batch_size(&input).map_err(|shape| shape.describe("the input"))?;
+        let num_samples = num_samples(&input, "the input")?;
         let parts = self.runtime.micro_batches(num_samples);
         let input = plain(input);
         let inputs = parts
@@ -259,6 +259,17 @@ impl BatchShape {
                 "{what} differ in structure between micro-batches ({first} tensors in one, {other} in another, or of other kinds): a layer must send the same kinds of tensors for every micro-batch"
             ),
         })
+    }
+}
+
+/// The number of samples of `signal`, which is not zero.
+pub(crate) fn num_samples<S: Signal>(signal: &S, what: &str) -> Result<usize, PipelineError> {
+    match batch_size(signal) {
+        Ok(0) => Err(PipelineError::Batch(format!(
+            "{what} has 0 samples, but at least 1 is needed: leave empty batches out"
+        ))),
+        Ok(num_samples) => Ok(num_samples),
+        Err(shape) => Err(shape.describe(what)),
     }
 }
 

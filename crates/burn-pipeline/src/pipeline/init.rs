@@ -8,10 +8,9 @@ use burn_pipeline_plan::{Partition, rematerialize, validate};
 
 use super::base::Runtime;
 use crate::engine::Workers;
-use crate::layer::{LayerMapper, Sequential};
-use crate::rematerialize::LayerFacts;
+use crate::layer::{LayerMapper, LayerVisitor, Sequential};
 use crate::signal::StageDevice;
-use crate::{PipelineConfig, PipelineError, PipelineModule, Placement, RandomLayers};
+use crate::{PipelineConfig, PipelineError, PipelineModule, Placement};
 
 impl PipelineConfig {
     /// Cut `model`, put each stage on its device, and start the workers.
@@ -44,7 +43,7 @@ impl PipelineConfig {
             .schedule
             .schedule(partition.num_stages(), self.num_micro_batches)?;
         validate(&rematerialize(schedule, self.rematerialization))?;
-        refuse_shared(&LayerFacts::of(&model, RandomLayers::None))?;
+        refuse_shared(&model)?;
 
         let devices: Vec<_> = placement.devices().iter().map(StageDevice::new).collect();
         let model = model.map_layers(&mut Place {
@@ -81,20 +80,65 @@ impl PipelineConfig {
 }
 
 /// Until tied weights are supported, training them would silently untie them.
-fn refuse_shared(layers: &[LayerFacts]) -> Result<(), PipelineError> {
-    let mut first: HashMap<ParamId, usize> = HashMap::new();
-    for (index, layer) in layers.iter().enumerate() {
-        for param in &layer.params {
-            let owner = *first.entry(*param).or_insert(index);
-            if owner != index {
-                return Err(PipelineError::Configuration(format!(
-                    "layer {owner} `{}` and layer {index} `{}` share parameter {param}: give each layer its own parameters, or make one layer of the two",
-                    layers[owner].path, layer.path
-                )));
-            }
+fn refuse_shared<M: Sequential>(model: &M) -> Result<(), PipelineError> {
+    let mut owners = Owners::default();
+    model.visit_layers(&mut owners);
+    match owners.shared {
+        Some(shared) => Err(PipelineError::Configuration(shared)),
+        None => Ok(()),
+    }
+}
+
+/// Finds a parameter of two layers by its id: a look at its value would initialise it, and the
+/// whole model where it was made.
+#[derive(Default)]
+struct Owners {
+    path: Vec<String>,
+    num_layers: usize,
+    first: HashMap<ParamId, (usize, String)>,
+    shared: Option<String>,
+}
+
+impl Owners {
+    fn owns(&mut self, param: ParamId) {
+        let layer = self.num_layers;
+        let path = self.path.join(".");
+        let (first, first_path) = self.first.entry(param).or_insert((layer, path.clone()));
+        if *first != layer {
+            self.shared = Some(format!(
+                "layer {first} `{first_path}` and layer {layer} `{path}` share parameter {param}: give each layer its own parameters, or make one layer of the two"
+            ));
         }
     }
-    Ok(())
+}
+
+impl LayerVisitor for Owners {
+    fn enter(&mut self, name: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn visit_layer<L: Module>(&mut self, layer: &L) {
+        layer.visit(self);
+        self.num_layers += 1;
+    }
+
+    fn exit(&mut self) {
+        self.path.pop();
+    }
+}
+
+impl ModuleVisitor for Owners {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.owns(param.id);
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.owns(param.id);
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.owns(param.id);
+    }
 }
 
 /// Puts each layer on the device of its stage and initialises it there.

@@ -2,12 +2,12 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_pipeline_plan::Timeline;
 
-use super::base::{PipelineModule, join};
+use super::base::{PipelineModule, join, num_samples};
 use super::loss::{MicroLoss, weigh};
 use crate::PipelineError;
 use crate::engine::train;
 use crate::layer::Sequential;
-use crate::signal::{AnySignal, Signal, batch_size, narrow, plain};
+use crate::signal::{AnySignal, BatchShape, Signal, batch_size, narrow, plain};
 
 /// How the losses of micro-batches make the loss of their mini-batch.
 pub enum Reduction<T> {
@@ -121,7 +121,7 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
             ));
         }
 
-        let num_samples = num_samples(&input, &target)?;
+        let num_samples = samples_of(&input, &target)?;
         let parts = pipeline.runtime().micro_batches(num_samples);
         let (input, target) = (plain(input), plain(target));
         let inputs = parts.iter().map(|part| narrow(&input, part.clone()));
@@ -153,22 +153,18 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
 }
 
 /// The number of samples that input and target agree on.
-fn num_samples<I: Signal, T: Signal>(input: &I, target: &T) -> Result<usize, PipelineError> {
-    let of_input = batch_size(input).map_err(|shape| shape.describe("the input"))?;
+fn samples_of<I: Signal, T: Signal>(input: &I, target: &T) -> Result<usize, PipelineError> {
+    let of_input = num_samples(input, "the input")?;
     let of_target = match batch_size(target) {
         Ok(of_target) => of_target,
         // A loss without a target takes `()`.
-        Err(crate::signal::BatchShape::NoTensor) => of_input,
+        Err(BatchShape::NoTensor) => of_input,
         Err(shape) => return Err(shape.describe("the target")),
     };
-    match (of_input, of_target) {
-        (0, _) => Err(PipelineError::Batch(
-            "the mini-batch has 0 samples, but a step needs at least 1: leave empty batches out"
-                .to_string(),
-        )),
-        _ if of_input != of_target => Err(PipelineError::Batch(format!(
+    match of_input == of_target {
+        true => Ok(of_input),
+        false => Err(PipelineError::Batch(format!(
             "the input has {of_input} samples but the target has {of_target}: give one target per sample"
         ))),
-        _ => Ok(of_input),
     }
 }

@@ -1,5 +1,5 @@
-use burn::module::{Flag, Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Bool, Int, Tensor};
+use burn::module::{Flag, Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
 
 use super::RandomLayers;
 use crate::layer::{LayerVisitor, Sequential};
@@ -13,12 +13,10 @@ pub(crate) struct LayerFacts {
     pub(crate) trainable: bool,
     /// Whether it draws random numbers while training.
     pub(crate) random: bool,
-    /// Its parameters, in the order of its fields.
-    pub(crate) params: Vec<ParamId>,
 }
 
 impl LayerFacts {
-    /// One entry per layer of `model`.
+    /// One entry per layer of `model`. Asking a parameter whether it trains initialises it.
     pub(crate) fn of<M: Sequential>(model: &M, random: RandomLayers) -> Vec<Self> {
         let mut reader = Reader {
             random,
@@ -52,7 +50,6 @@ impl LayerVisitor for Reader {
                 RandomLayers::Every => true,
                 RandomLayers::None => false,
             },
-            params: reader.params,
         });
     }
 
@@ -66,7 +63,6 @@ struct LayerReader {
     containers: Vec<String>,
     trainable: bool,
     random: bool,
-    params: Vec<ParamId>,
 }
 
 /// The modules of `burn::nn` that draw random numbers while their training flag is set.
@@ -83,15 +79,6 @@ impl ModuleVisitor for LayerReader {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.trainable |= param.is_require_grad();
-        self.params.push(param.id);
-    }
-
-    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.params.push(param.id);
-    }
-
-    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.params.push(param.id);
     }
 
     fn visit_flag(&mut self, flag: &Param<Flag>) {

@@ -63,7 +63,7 @@ fn an_empty_mini_batch_is_refused() {
     let step = mlp().train_step(input.clone(), target, Mlp::loss);
     assert_eq!(
         refused(step),
-        "the mini-batch has 0 samples, but a step needs at least 1: leave empty batches out"
+        "the input has 0 samples, but at least 1 is needed: leave empty batches out"
     );
     let error = mlp().forward(input).unwrap_err().to_string();
     assert!(error.contains(" 0 "), "{error}");
