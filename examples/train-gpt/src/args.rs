@@ -1,0 +1,196 @@
+//! The flags.
+
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use burn_pipeline::Rematerialization;
+use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::Error;
+use crate::model::GptConfig;
+
+/// Train a byte-level GPT across stages.
+#[derive(Parser, Debug, Clone)]
+#[command(version, args_override_self = true)]
+pub struct Args {
+    /// Stages to cut the model into, each with a worker of its own
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub stages: usize,
+
+    /// Micro-batches to split a mini-batch into
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub micro_batches: usize,
+
+    /// Windows of text in a mini-batch
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub batch_size: usize,
+
+    /// Blocks of the model, between its embedding and its head
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub layers: usize,
+
+    /// Numbers that stand for a byte between two layers
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub width: usize,
+
+    /// Heads that share the width in attention
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub heads: usize,
+
+    /// Bytes that the model sees at once
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub context: usize,
+
+    /// Probability with which a number is dropped in training
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    pub dropout: f64,
+
+    /// Micro-batches to run forward again in the backward pass, instead of keeping activations
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "except-last",
+        value_parser = PossibleValuesParser::new(["never", "except-last", "always"])
+            .map(|name| rematerialization(&name))
+    )]
+    pub rematerialization: Rematerialization,
+
+    /// Devices of the stages, separated by commas; one name serves every stage
+    #[arg(
+        long,
+        value_name = "NAMES",
+        default_value = "flex",
+        value_delimiter = ','
+    )]
+    pub devices: Vec<String>,
+
+    /// Steps to train for, those of a resumed run included
+    #[arg(long, value_name = "N", default_value_t = 800)]
+    pub steps: usize,
+
+    /// Highest learning rate, reached after a tenth of the steps
+    #[arg(long, value_name = "RATE", default_value_t = 3e-3)]
+    pub learning_rate: f64,
+
+    /// Seed of weights, mini-batches, dropout and the sample
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Text to train on [default: the sources and the book of this workspace]
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+
+    /// Directory to save weights, optimizer and step count in
+    #[arg(long, value_name = "DIR", default_value = "target/train-gpt")]
+    pub save: PathBuf,
+
+    /// Directory of a saved run to go on from, on any number of stages
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+
+    /// Train the plain model beside the pipeline, and print how far the two differ
+    #[arg(long)]
+    pub compare: bool,
+
+    /// Threads that a stage computes with [default: the cores shared by the stages]
+    #[arg(long, value_name = "N")]
+    pub threads_per_stage: Option<usize>,
+}
+
+impl Args {
+    /// Make sure that the flags agree with each other.
+    ///
+    /// # Errors
+    ///
+    /// When they do not, with the two that disagree.
+    pub fn check(&self) -> Result<(), Error> {
+        for (flag, value) in [
+            ("--stages", self.stages),
+            ("--micro-batches", self.micro_batches),
+            ("--batch-size", self.batch_size),
+            ("--layers", self.layers),
+            ("--width", self.width),
+            ("--heads", self.heads),
+            ("--context", self.context),
+            ("--steps", self.steps),
+            ("--threads-per-stage", self.threads_per_stage()),
+        ] {
+            if value == 0 {
+                let message = format!("{flag} is 0, but must be at least 1");
+                return Err(Error::Options(message));
+            }
+        }
+        let Self {
+            stages,
+            micro_batches,
+            batch_size,
+            layers,
+            width,
+            heads,
+            dropout,
+            learning_rate,
+            ..
+        } = self;
+        let num_layers = layers + 2;
+        let rules = [
+            (
+                width.is_multiple_of(*heads),
+                format!("--width {width} is not divisible by --heads {heads}: change one of them"),
+            ),
+            (
+                micro_batches <= batch_size,
+                format!(
+                    "--micro-batches {micro_batches} are more than --batch-size {batch_size} can fill: lower the one or raise the other"
+                ),
+            ),
+            (
+                *stages <= num_layers,
+                format!(
+                    "--stages {stages} are more than the {num_layers} layers of the model: use fewer stages, or more than {layers} --layers"
+                ),
+            ),
+            (
+                *learning_rate > 0.0 && *learning_rate <= 1.0,
+                format!(
+                    "--learning-rate {learning_rate} is out of range: give more than 0 and at most 1"
+                ),
+            ),
+            (
+                (0.0..1.0).contains(dropout),
+                format!("--dropout {dropout} is no probability: give at least 0 and less than 1"),
+            ),
+            (
+                !self.compare || *dropout == 0.0,
+                format!(
+                    "--compare with --dropout {dropout} compares models that drop different numbers: leave one of them out"
+                ),
+            ),
+        ];
+        match rules.into_iter().find(|(holds, _)| !holds) {
+            Some((_, message)) => Err(Error::Options(message)),
+            None => Ok(()),
+        }
+    }
+
+    /// The shape of the model.
+    pub fn model(&self) -> GptConfig {
+        GptConfig::new(self.layers, self.width, self.heads, self.context).with_dropout(self.dropout)
+    }
+
+    /// The threads of each stage: as given, or an even share of the machine's cores.
+    pub fn threads_per_stage(&self) -> usize {
+        self.threads_per_stage.unwrap_or_else(|| {
+            let num_cores = available_parallelism().map_or(1, usize::from);
+            (num_cores / self.stages.max(1)).max(1)
+        })
+    }
+}
+
+fn rematerialization(name: &str) -> Rematerialization {
+    match name {
+        "never" => Rematerialization::Never,
+        "always" => Rematerialization::Always,
+        _ => Rematerialization::ExceptLast,
+    }
+}

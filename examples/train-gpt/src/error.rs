@@ -1,0 +1,47 @@
+use std::path::{Path, PathBuf};
+
+use burn::data::dataset::DatasetError;
+use burn::tensor::TensorReadError;
+use burn_pipeline::PipelineError;
+use thiserror::Error;
+
+/// Why a run ended early.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Flags that contradict each other, the text, or a run that is resumed.
+    #[error("{0}")]
+    Options(String),
+
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {}: {reason}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+
+    /// The pipeline could not be made, or could not take a step.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+
+    /// A number could not be read from a device.
+    #[error("a result cannot be read from its device: {0}")]
+    Read(#[from] TensorReadError),
+
+    /// A mini-batch could not be put together.
+    #[error(transparent)]
+    Batch(#[from] DatasetError),
+}
+
+impl Error {
+    pub(crate) fn file(action: &'static str, path: &Path, reason: impl ToString) -> Self {
+        Self::File {
+            action,
+            path: path.to_path_buf(),
+            reason: reason.to_string(),
+        }
+    }
+}

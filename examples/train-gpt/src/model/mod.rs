@@ -1,0 +1,9 @@
+//! The model: a byte-level GPT as a sequence of layers.
+
+mod attention;
+mod base;
+mod block;
+
+pub use attention::Attention;
+pub use base::{Embed, Gpt, GptConfig, Head};
+pub use block::Block;

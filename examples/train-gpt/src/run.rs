@@ -1,0 +1,120 @@
+//! The program: from flags to the last line that it prints.
+
+use burn::module::Module;
+use burn_pipeline::{Gantt, Timeline};
+
+use crate::progress::Progress;
+use crate::{Args, Comparison, Error, Text, Training, resume, sample, save, validation_loss};
+
+/// How wide the drawing of the last step is, in columns.
+const GANTT_WIDTH: usize = 100;
+
+/// How many bytes the model continues, and how many it makes up.
+const PROMPT: usize = 64;
+const SAMPLE: usize = 240;
+
+/// Train as `args` say, and print what comes of it. The last two lines are the validation loss and
+/// the unigram entropy, in nats per byte.
+///
+/// # Errors
+///
+/// When the flags, the text or a saved run do not fit, or a stage fails.
+pub fn run(args: &Args) -> Result<(), Error> {
+    args.check()?;
+    let text = Text::read(args.text.as_deref())?;
+    text.check(args.context, args.batch_size)?;
+
+    let mut training = Training::new(args)?;
+    if let Some(directory) = &args.resume {
+        training = resume(training, args, directory)?;
+        println!("going on after step {}", training.pipeline.num_steps());
+    }
+    introduce(&training, &text, args);
+
+    let (training, timeline) = train(training, &text, args)?;
+    save(&training, args, &args.save)?;
+    println!("saved in {}\n", args.save.display());
+
+    println!("the last step:\n{}\n", Gantt::new(&timeline, GANTT_WIDTH));
+    print_sample(&training, &text, args)?;
+
+    let loss = validation_loss(&training.pipeline, text.held_out(), args)?;
+    println!("validation loss {loss:.6}");
+    println!("unigram entropy {:.6}", text.unigram_entropy());
+    Ok(())
+}
+
+fn introduce(training: &Training, text: &Text, args: &Args) {
+    let pipeline = &training.pipeline;
+    println!(
+        "text: {} bytes to train on, {} held out",
+        text.training().len(),
+        text.held_out().len()
+    );
+    println!("model: {} parameters", pipeline.num_params());
+    for (stage, device) in pipeline.stage_devices().iter().enumerate() {
+        println!(
+            "stage {stage}: layers {:?} on {device:?}, threads: {}",
+            pipeline.partition().stage(stage),
+            args.threads_per_stage()
+        );
+    }
+}
+
+/// Take the steps that are left, and return the timeline of the last one as well.
+fn train(mut training: Training, text: &Text, args: &Args) -> Result<(Training, Timeline), Error> {
+    let done = training.pipeline.num_steps() as usize;
+    let batches = training.batches(text, args);
+    let mut comparison = args.compare.then(|| Comparison::new(&training));
+    let mut progress = Progress::new(args.steps, done, args.batch_size * args.context);
+    let mut timeline = Timeline::new(args.stages, Vec::new());
+    for batch in batches.iter() {
+        let batch = batch?;
+        let step = training.gradients(batch.clone())?;
+        let loss = step.loss.clone().try_into_scalar::<f32>()?;
+        if !loss.is_finite() {
+            return Err(Error::Options(format!(
+                "the loss is {loss} in step {}, so training has diverged: lower --learning-rate {}",
+                training.pipeline.num_steps(),
+                args.learning_rate
+            )));
+        }
+        if let Some(plain) = comparison {
+            comparison = Some(plain.step(batch, &step)?);
+        }
+        progress.step(loss);
+        training = training.update(step.grads);
+        timeline = step.timeline;
+    }
+
+    println!("{}", progress.finish());
+    if let Some(comparison) = comparison {
+        println!("{comparison}");
+    }
+    Ok((training, timeline))
+}
+
+/// Let the model go on with the held out part.
+fn print_sample(training: &Training, text: &Text, args: &Args) -> Result<(), Error> {
+    let held_out = text.held_out();
+    let prompt = &held_out[..PROMPT.min(held_out.len())];
+    let sample = sample(&training.pipeline, prompt, SAMPLE, args)?;
+    println!(
+        "the first {} bytes held out, and | what the model makes of them:\n{}|{}\n",
+        prompt.len(),
+        printable(prompt),
+        printable(&sample)
+    );
+    Ok(())
+}
+
+/// The bytes as text that does nothing to a terminal.
+fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|it| match it.is_control() && it != '\n' {
+            true => char::REPLACEMENT_CHARACTER,
+            false => it,
+        })
+        .collect()
+}
