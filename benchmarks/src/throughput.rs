@@ -82,8 +82,8 @@ impl Throughput {
                 Model::Mlp => self.measure(
                     report,
                     *model,
-                    &models::mlp(16, 1024, &tracked),
-                    &models::batch([NUM_SAMPLES * 32, 1024], &device),
+                    &models::mlp(16, 512, &tracked),
+                    &models::batch([NUM_SAMPLES * 16, 512], &device),
                 ),
                 Model::Convolution => self.measure(
                     report,

@@ -24,6 +24,10 @@ pub enum PipelineError {
     #[error("{0}")]
     Batch(String),
 
+    /// A worker failed outside the instructions of its stage.
+    #[error("{0}")]
+    Worker(String),
+
     /// A stage failed.
     #[error(transparent)]
     Stage(Box<StageError>),
@@ -63,10 +67,10 @@ impl core::fmt::Display for StageError {
             (None, true) => f.write_str(", in the loss")?,
             (None, false) => {}
         }
+        let message = self.message.trim_end_matches('.');
         write!(
             f,
-            ": {}. The step changed nothing: mend the cause and take it again.",
-            self.message
+            ": {message}. Nothing has changed: mend the cause and go on."
         )
     }
 }

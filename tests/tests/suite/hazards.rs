@@ -165,3 +165,35 @@ fn dropout_is_on_in_the_untracked_pass() {
     assert_eq!(outputs(Rematerialization::Always), kept);
     assert_eq!(outputs(Rematerialization::ExceptLast), kept);
 }
+
+/// A clone of a flag keeps its id when it is frozen: what trains cannot be told by ids.
+#[test]
+fn a_frozen_clone_of_a_dropout_stays_off_beside_one_that_is_on() {
+    let _draws = generator();
+    let device = Device::flex();
+    let outputs = |num_stages, frozen_first: bool| {
+        let active = ranked::<Dropout, 2>(DropoutConfig::new(0.5).init());
+        let frozen = active.clone().freeze();
+        let linear = || ranked::<Linear, 2>(LinearConfig::new(WIDTH, WIDTH).init(&device));
+        let (one, other) = match frozen_first {
+            true => (frozen, active),
+            false => (active, frozen),
+        };
+        let model = filled((linear(), one, linear(), other));
+        let pipeline = pipeline(model, num_stages, Rematerialization::Always);
+        let step = pipeline
+            .prepare_step(floats([8, WIDTH], 1, &device), ())
+            .with_outputs()
+            .run(|output, ()| output.powi_scalar(2).mean())
+            .unwrap();
+        values(step.outputs.unwrap().into_data())
+    };
+    let zeros = |outputs: &[f32]| outputs.iter().filter(|value| **value == 0.0).count();
+
+    for frozen_first in [true, false] {
+        let whole = outputs(1, frozen_first);
+        assert_eq!(outputs(4, frozen_first), whole);
+        let dropped_at_the_end = zeros(&whole) > 10;
+        assert_eq!(dropped_at_the_end, frozen_first);
+    }
+}

@@ -171,11 +171,16 @@ fn a_model_that_is_frozen_whole_is_an_error() {
 }
 
 #[test]
-fn a_loss_that_no_parameter_reaches_gives_no_gradients() {
+fn a_loss_that_no_parameter_reaches_is_an_error_and_no_step() {
     let (input, target) = Mlp::batch(8, &Device::flex());
     for pipeline in pipelines::<Mlp>(4) {
         let step = pipeline.train_step(input.clone(), target.clone(), |_, target| target.mean());
-        assert_eq!(step.unwrap().grads.len(), 0);
+        let text = step.err().unwrap().to_string();
+        assert!(
+            text.starts_with("the losses of all 4 micro-batches depend on no parameter"),
+            "{text}"
+        );
+        assert_eq!(pipeline.num_steps(), 0);
     }
 }
 

@@ -82,3 +82,20 @@ fn two_pipelines_that_draw_at_once_get_the_numbers_they_get_alone() {
         }
     }
 }
+
+#[test]
+fn a_loss_that_uses_its_own_pipeline_is_an_error_and_no_hang() {
+    let pipeline = pipeline(2);
+    let teacher = pipeline.clone();
+    let device = Device::flex();
+    let input = floats([6, 6], 1, &device);
+    let asked = input.clone();
+    let step = pipeline.train_step(input, (), move |output, ()| {
+        match teacher.forward(asked.clone()) {
+            Ok(taught) => mean_square(output, taught),
+            Err(error) => panic!("{error}"),
+        }
+    });
+    let error = step.err().unwrap().to_string();
+    assert!(error.contains("uses the pipeline that runs it"), "{error}");
+}

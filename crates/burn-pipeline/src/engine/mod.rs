@@ -21,9 +21,10 @@ mod layers;
 mod report;
 mod stage;
 mod step;
+mod task;
 mod worker;
 
 pub(crate) use infer::infer;
-pub(crate) use stage::LossEnd;
 pub(crate) use step::{Step, train};
+pub(crate) use task::LossEnd;
 pub(crate) use worker::Workers;

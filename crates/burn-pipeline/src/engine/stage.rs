@@ -2,61 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_pipeline_plan::{Instruction, Op, Span};
 
 use super::gradients::accumulate;
-use super::inbox::{Inbox, Outbox};
-use super::layers::{StageLayers, flush};
-use super::report::{Halt, Report, guarded};
+use super::layers::flush;
+use super::report::{Halt, Position, Report, guarded};
+use super::task::{Sink, Source, StageResult, StageTask};
 use crate::layer::Sequential;
 use crate::rematerialize::{Pass, StageCopies, Statistics};
 use crate::signal::{AnySignal, FloatGradients};
-
-/// Where a stage's boundaries come from: the caller for the first stage, else the one before.
-pub(crate) enum Source {
-    Batch(HashMap<usize, AnySignal>),
-    Before(Inbox<AnySignal>),
-}
-
-/// Where a stage's outputs go: to the next stage, or into the loss.
-pub(crate) enum Sink {
-    Next {
-        boundaries: Outbox<AnySignal>,
-        /// Absent when nothing at or before this stage trains.
-        gradients: Option<Inbox<FloatGradients>>,
-    },
-    Loss(Box<dyn LossEnd>),
-}
-
-/// The end of the pipeline: what the last stage does with its outputs.
-pub(crate) trait LossEnd: Send {
-    /// The loss of one micro-batch, weighted by its share of the mini-batch. `first` says whether
-    /// this is its forward, and not a recomputation.
-    fn loss(&mut self, micro_batch: usize, outputs: AnySignal, first: bool) -> Tensor<1>;
-}
-
-/// One stage's part of a training step.
-pub(crate) struct StageTask<M> {
-    pub(crate) stage: usize,
-    pub(crate) instructions: Vec<Instruction>,
-    pub(crate) layers: StageLayers,
-    pub(crate) model: M,
-    pub(crate) source: Source,
-    pub(crate) sink: Sink,
-    /// Absent on the first stage, and where nothing before this stage trains.
-    pub(crate) gradients: Option<Outbox<FloatGradients>>,
-    pub(crate) start: Instant,
-}
-
-/// What a stage has to show for a step.
-pub(crate) struct StageResult {
-    pub(crate) gradients: GradientsParams,
-    pub(crate) statistics: Statistics,
-}
 
 /// What a stage keeps of a micro-batch in flight.
 enum Kept {
@@ -74,7 +31,7 @@ enum Kept {
 
 enum Outputs {
     Signal(AnySignal),
-    Loss(Tensor<1>),
+    Loss(Box<Tensor<1>>),
 }
 
 /// What an instruction waited for.
@@ -96,50 +53,69 @@ impl<M: Sequential> StageTask<M> {
     /// Run the instructions to the end, or until this stage or a neighbour fails.
     pub(crate) fn run(self) -> Report<StageResult> {
         let stage = self.stage;
-        let recomputed: HashSet<usize> = self
-            .instructions
-            .iter()
-            .filter(|instruction| instruction.op == Op::Recompute)
-            .map(|instruction| instruction.micro_batch)
-            .collect();
-        let copies = StageCopies::new(
-            self.model.clone(),
-            self.layers.range.clone(),
-            &self.layers.device,
-            !recomputed.is_empty(),
-        );
-        let mut stage_run = Stage {
-            task: self,
-            copies,
-            recomputed,
-            kept: HashMap::new(),
-            sums: GradientsParams::new(),
-        };
-
         let mut spans = Vec::new();
-        let outcome = stage_run.run(&mut spans);
-        let outcome = match outcome {
-            Ok(()) => Ok(StageResult {
-                statistics: stage_run.copies.statistics(),
-                gradients: stage_run.sums,
-            }),
-            Err(halt) => {
-                stage_run.abandon();
-                Err(halt)
-            }
-        };
+        let outcome = self.start().and_then(|run| run.finish(&mut spans));
         Report {
             stage,
             outcome,
             spans,
         }
     }
+
+    /// Make the copies that the step works on.
+    fn start(mut self) -> Result<Stage<M>, Halt> {
+        let first = self.instructions[0];
+        let recomputes = |instruction: &&Instruction| instruction.op == Op::Recompute;
+        let recomputed: HashSet<usize> = self
+            .instructions
+            .iter()
+            .filter(recomputes)
+            .map(|instruction| instruction.micro_batch)
+            .collect();
+        let copies = guarded(
+            self.stage,
+            first,
+            &mut self,
+            |task| {
+                let (model, layers) = (task.model.clone(), task.layers.range.clone());
+                let device = &task.layers.device;
+                Ok(StageCopies::new(
+                    model,
+                    layers,
+                    device,
+                    !recomputed.is_empty(),
+                ))
+            },
+            |_| Position::default(),
+        )?;
+        Ok(Stage {
+            task: self,
+            copies,
+            recomputed,
+            kept: HashMap::new(),
+            sums: GradientsParams::new(),
+        })
+    }
 }
 
 impl<M: Sequential> Stage<M> {
-    fn run(&mut self, spans: &mut Vec<Span>) -> Result<(), Halt> {
+    fn finish(mut self, spans: &mut Vec<Span>) -> Result<StageResult, Halt> {
+        match self.run(spans) {
+            Ok(statistics) => Ok(StageResult {
+                gradients: self.sums,
+                statistics,
+            }),
+            Err(halt) => {
+                self.abandon();
+                Err(halt)
+            }
+        }
+    }
+
+    fn run(&mut self, spans: &mut Vec<Span>) -> Result<Statistics, Halt> {
         let stage = self.task.stage;
-        for instruction in std::mem::take(&mut self.task.instructions) {
+        let instructions = std::mem::take(&mut self.task.instructions);
+        for &instruction in &instructions {
             let arrival = self.wait(instruction)?;
             let start = self.task.start.elapsed().as_secs_f64();
             guarded(
@@ -157,7 +133,18 @@ impl<M: Sequential> Stage<M> {
                 end,
             });
         }
-        Ok(())
+
+        guarded(
+            stage,
+            instructions[instructions.len() - 1],
+            self,
+            |stage| {
+                let statistics = stage.copies.statistics();
+                flush(&stage.task.layers);
+                Ok(statistics)
+            },
+            |_| Position::default(),
+        )
     }
 
     fn wait(&mut self, instruction: Instruction) -> Result<Arrival, Halt> {
@@ -256,9 +243,12 @@ impl<M: Sequential> Stage<M> {
             }
             Sink::Loss(end) => {
                 self.task.layers.position.in_loss = true;
-                let loss = end.loss(micro_batch, outputs, pass != Pass::Recompute);
+                let loss = end.loss(micro_batch, outputs.clone(), pass);
                 self.task.layers.position.in_loss = false;
-                Ok(Outputs::Loss(loss))
+                Ok(match loss.is_tracked() {
+                    true => Outputs::Loss(Box::new(loss)),
+                    false => Outputs::Signal(outputs),
+                })
             }
         }
     }
@@ -274,7 +264,7 @@ impl<M: Sequential> Stage<M> {
         };
 
         let (root, unused) = match outputs {
-            Outputs::Loss(loss) => (loss.is_tracked().then_some(loss), None),
+            Outputs::Loss(loss) => (Some(*loss), None),
             Outputs::Signal(outputs) => {
                 let root = outputs.root(arrived, &self.task.layers.device);
                 let unused = match &root {

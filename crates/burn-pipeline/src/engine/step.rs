@@ -13,11 +13,11 @@ use super::gradients::gather;
 use super::inbox::mailbox;
 use super::layers::StageLayers;
 use super::report::{Position, Report, message_of, outcomes};
-use super::stage::{LossEnd, Sink, Source, StageTask};
+use super::task::{LossEnd, Sink, Source, StageTask};
 use super::worker::Workers;
 use crate::PipelineError;
 use crate::layer::Sequential;
-use crate::rematerialize::LayerFacts;
+use crate::rematerialize::{LayerFacts, Statistics};
 use crate::signal::{AnySignal, StageDevice};
 
 /// What the stages need to know of a step.
@@ -35,6 +35,8 @@ pub(crate) struct Step<'a> {
 pub(crate) struct StepResult {
     pub(crate) gradients: GradientsParams,
     pub(crate) timeline: Timeline,
+    /// Of each stage: not the model's before they are committed.
+    pub(crate) statistics: Vec<Statistics>,
 }
 
 impl Step<'_> {
@@ -91,10 +93,10 @@ impl Step<'_> {
         let num_reports = all.len();
         let (outcomes, spans) = outcomes(all)?;
         match broken {
-            Some((stage, message)) => Err(PipelineError::Configuration(format!(
-                "stage {stage} failed between instructions: {message}"
+            Some((stage, message)) => Err(PipelineError::Worker(format!(
+                "the worker of stage {stage} failed between instructions: {message}"
             ))),
-            None if num_reports < num_stages => Err(PipelineError::Configuration(format!(
+            None if num_reports < num_stages => Err(PipelineError::Worker(format!(
                 "{num_reports} of {num_stages} workers are left: make a new pipeline"
             ))),
             None => Ok((outcomes, Timeline::new(num_stages, spans))),
@@ -163,13 +165,15 @@ pub(crate) fn train<M: Sequential + 'static>(
     let (results, timeline) = step.run(jobs)?;
 
     let mut gradients = GradientsParams::new();
+    let mut statistics = Vec::with_capacity(num_stages);
     for (stage, result) in results.into_iter().enumerate() {
         let layers = step.partition.stage(stage);
         gather(model, &layers, result.gradients, &mut gradients);
-        result.statistics.commit(model, &layers);
+        statistics.push(result.statistics);
     }
     Ok(StepResult {
         gradients,
         timeline,
+        statistics,
     })
 }

@@ -1,7 +1,7 @@
 //! The threads of a pipeline: one per stage, alive as long as it.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{Builder, JoinHandle, ThreadId};
 
 use crate::PipelineError;
 
@@ -25,6 +25,12 @@ impl Workers {
             .map(|stage| Worker::spawn(stage, threads_per_stage))
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// The thread of each worker.
+    pub(crate) fn thread_ids(&self) -> Vec<ThreadId> {
+        let threads = self.0.iter().filter_map(|worker| worker.thread.as_ref());
+        threads.map(|thread| thread.thread().id()).collect()
     }
 
     /// Give `job` to the worker of `stage`. A worker that is gone drops it, and with it the

@@ -1,6 +1,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{ThreadId, current};
 
 use burn::tensor::{Device, Tensor};
 use burn_pipeline_plan::{Partition, Schedule, ScheduleError, forward_only, rematerialize};
@@ -8,9 +9,9 @@ use burn_pipeline_plan::{Partition, Schedule, ScheduleError, forward_only, remat
 use super::step::{StepOutput, TrainStep};
 use crate::engine::{Step, Workers, infer};
 use crate::layer::Sequential;
-use crate::rematerialize::LayerFacts;
+use crate::rematerialize::{LayerFacts, Statistics};
 use crate::signal::{
-    AnySignal, BatchShape, Signal, StageDevice, batch_size, concat, narrow, plain,
+    AnySignal, BatchShape, Signal, StageDevice, batch_size, concat, flush, narrow, plain,
 };
 use crate::{PipelineConfig, PipelineError};
 
@@ -36,6 +37,7 @@ pub(crate) struct Runtime {
     partition: Partition,
     devices: Vec<StageDevice>,
     workers: Mutex<Workers>,
+    worker_threads: Vec<ThreadId>,
     steps: AtomicU64,
 }
 
@@ -50,6 +52,7 @@ impl Runtime {
             config,
             partition,
             devices,
+            worker_threads: workers.thread_ids(),
             workers: Mutex::new(workers),
             steps: AtomicU64::new(0),
         }
@@ -63,9 +66,17 @@ impl Runtime {
         &self.partition
     }
 
-    /// The workers, for one step at a time.
-    pub(crate) fn workers(&self) -> MutexGuard<'_, Workers> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The workers, for one step at a time. A worker that asked for them would wait for its own
+    /// step to end.
+    pub(crate) fn workers(&self) -> Result<MutexGuard<'_, Workers>, PipelineError> {
+        match self.worker_threads.contains(&current().id()) {
+            true => Err(PipelineError::Configuration(
+                "a layer or the loss uses the pipeline that runs it: make a second pipeline for \
+                 it, or take what it needs before the step"
+                    .to_string(),
+            )),
+            false => Ok(self.workers.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 
     pub(crate) fn training_schedule(
@@ -102,7 +113,11 @@ impl Runtime {
         }
     }
 
-    pub(crate) fn count_step(&self) {
+    /// A step has succeeded: its running statistics are the model's, and it counts.
+    pub(crate) fn commit<M: Sequential>(&self, model: &M, statistics: Vec<Statistics>) {
+        for (statistics, layers) in statistics.into_iter().zip(self.partition.stages()) {
+            statistics.commit(model, &layers);
+        }
         self.steps.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -171,6 +186,7 @@ impl<M: Sequential + 'static> PipelineModule<M> {
     pub fn forward(&self, input: M::Input) -> Result<M::Output, PipelineError> {
         let num_samples = num_samples(&input, "the input")?;
         let parts = self.runtime.micro_batches(num_samples);
+        flush(&input);
         let input = plain(input);
         let inputs = parts
             .iter()
@@ -178,7 +194,7 @@ impl<M: Sequential + 'static> PipelineModule<M> {
             .collect();
 
         let schedule = forward_only(self.runtime.partition.num_stages(), parts.len())?;
-        let workers = self.runtime.workers();
+        let workers = self.runtime.workers()?;
         let step = self.runtime.step(&workers, &schedule, self.facts());
         let outputs = infer(&step, &self.model, inputs)?;
         join(outputs.into_iter().map(AnySignal::into_signal).collect())
@@ -254,6 +270,9 @@ impl BatchShape {
             ),
             Self::Disagree { first, other } => format!(
                 "the tensors of {what} disagree on the number of samples: {first} in one and {other} in another; the first dimension of each must be the sample"
+            ),
+            Self::Sizes { first, other } => format!(
+                "{what} cannot be joined: behind the first dimension, a tensor has the sizes {first:?} in one micro-batch and {other:?} in another; a layer must send the same sizes for every micro-batch"
             ),
             Self::Structure { first, other } => format!(
                 "{what} differ in structure between micro-batches ({first} tensors in one, {other} in another, or of other kinds): a layer must send the same kinds of tensors for every micro-batch"

@@ -9,6 +9,7 @@ use burn_pipeline_plan::{Partition, rematerialize, validate};
 use super::base::Runtime;
 use crate::engine::Workers;
 use crate::layer::{LayerMapper, LayerVisitor, Sequential};
+use crate::rematerialize::generator;
 use crate::signal::StageDevice;
 use crate::{PipelineConfig, PipelineError, PipelineModule, Placement};
 
@@ -16,15 +17,15 @@ impl PipelineConfig {
     /// Cut `model`, put each stage on its device, and start the workers.
     ///
     /// Every parameter is initialised here, on the calling thread and in the order of the layers,
-    /// each on the device of its stage: a model whose parameters are not initialised yet is never
-    /// whole on one device, and the same seed gives the same model for every partition (on
+    /// each on the device of its stage: a model whose parameters are not initialised yet, and of
+    /// which no clone is kept, is never whole on one device. The same seed gives the same model for every partition (on
     /// backends that share a generator). The pipeline is ready to train, also when the model was
     /// made on a device without autodiff.
     ///
     /// # Errors
     ///
     /// When the placement does not fit the model, the configuration contradicts itself, or a
-    /// parameter belongs to two layers. No thread has been started then.
+    /// parameter belongs to two layers or to none. No thread has been started then.
     pub fn init<M: Sequential + 'static>(
         &self,
         model: M,
@@ -43,14 +44,21 @@ impl PipelineConfig {
             .schedule
             .schedule(partition.num_stages(), self.num_micro_batches)?;
         validate(&rematerialize(schedule, self.rematerialization))?;
-        refuse_shared(&model)?;
+        refuse_homeless_and_shared(&model)?;
 
         let devices: Vec<_> = placement.devices().iter().map(StageDevice::new).collect();
-        let model = model.map_layers(&mut Place {
+        let mut place = Place {
             partition: &partition,
             devices: &devices,
             next: 0,
-        });
+            plain: false,
+        };
+        let draws = generator();
+        let mut model = model.map_layers(&mut place);
+        drop(draws);
+        if place.plain {
+            model = model.map_layers(&mut Train);
+        }
         let workers = Workers::spawn(partition.num_stages(), self.threads_per_stage)?;
 
         Ok(PipelineModule::new(
@@ -79,13 +87,41 @@ impl PipelineConfig {
     }
 }
 
-/// Until tied weights are supported, training them would silently untie them.
-fn refuse_shared<M: Sequential>(model: &M) -> Result<(), PipelineError> {
+/// Every parameter belongs to one layer. Until tied weights are supported, training them would
+/// silently untie them.
+fn refuse_homeless_and_shared<M: Sequential>(model: &M) -> Result<(), PipelineError> {
     let mut owners = Owners::default();
     model.visit_layers(&mut owners);
+    let mut all = Ids::default();
+    model.visit(&mut all);
+    let outside = all.0.iter().filter(|id| !owners.first.contains_key(id));
+    let num_outside = outside.count();
+    if num_outside > 0 {
+        return Err(PipelineError::Configuration(format!(
+            "{num_outside} of the model's {} parameters are in no layer, so no stage would hold them: take `#[sequential(skip)]` off their fields, or move them into a layer",
+            all.0.len()
+        )));
+    }
     match owners.shared {
         Some(shared) => Err(PipelineError::Configuration(shared)),
         None => Ok(()),
+    }
+}
+
+#[derive(Default)]
+struct Ids(Vec<ParamId>);
+
+impl ModuleVisitor for Ids {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push(param.id);
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.0.push(param.id);
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.0.push(param.id);
     }
 }
 
@@ -146,6 +182,8 @@ struct Place<'a> {
     partition: &'a Partition,
     devices: &'a [StageDevice],
     next: usize,
+    /// Whether a parameter was made without autodiff.
+    plain: bool,
 }
 
 impl LayerMapper for Place<'_> {
@@ -154,20 +192,12 @@ impl LayerMapper for Place<'_> {
         self.next += 1;
 
         let layer = layer.fork(self.devices[stage].device());
-        let mut initialize = Initialize { plain: false };
-        layer.visit(&mut initialize);
-        match initialize.plain {
-            true => layer.train(),
-            false => layer,
-        }
+        layer.visit(self);
+        layer
     }
 }
 
-struct Initialize {
-    plain: bool,
-}
-
-impl ModuleVisitor for Initialize {
+impl ModuleVisitor for Place<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.plain |= !param.base().is_autodiff();
     }
@@ -178,5 +208,14 @@ impl ModuleVisitor for Initialize {
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
         param.base();
+    }
+}
+
+/// Turns a whole model to training: a layer without parameters does not show what it was made for.
+struct Train;
+
+impl LayerMapper for Train {
+    fn map_layer<L: Module>(&mut self, layer: L) -> L {
+        layer.train()
     }
 }

@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 use super::step::Reduction;
 use crate::PipelineError;
 use crate::engine::LossEnd;
+use crate::rematerialize::Pass;
 use crate::signal::{AnySignal, Signal, StageDevice, plain};
 
 /// What each micro-batch's loss is multiplied by.
@@ -77,7 +78,8 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1>> MicroLoss<O, T, F> {
 }
 
 impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1> + Send> LossEnd for MicroLoss<O, T, F> {
-    fn loss(&mut self, micro_batch: usize, outputs: AnySignal, first: bool) -> Tensor<1> {
+    fn loss(&mut self, micro_batch: usize, outputs: AnySignal, pass: Pass) -> Tensor<1> {
+        let first = pass != Pass::Recompute;
         let outputs: O = outputs.into_signal();
         let kept = (first && self.keep_outputs).then(|| plain(outputs.clone()));
         let target = self.device.leaves(self.targets[micro_batch].clone(), false);

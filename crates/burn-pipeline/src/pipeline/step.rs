@@ -7,7 +7,7 @@ use super::loss::{MicroLoss, weigh};
 use crate::PipelineError;
 use crate::engine::train;
 use crate::layer::Sequential;
-use crate::signal::{AnySignal, BatchShape, Signal, batch_size, narrow, plain};
+use crate::signal::{AnySignal, BatchShape, Signal, batch_size, flush, narrow, plain};
 
 /// How the losses of micro-batches make the loss of their mini-batch.
 pub enum Reduction<T> {
@@ -114,15 +114,18 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
         } = self;
         let facts = pipeline.facts();
         if !facts.iter().any(|facts| facts.trainable) {
-            return Err(PipelineError::Configuration(
-                "no parameter of the 0 that train requires a gradient, so there is nothing to \
-                 train: call `train()` on a pipeline made with `valid()`, or unfreeze a layer"
-                    .to_string(),
-            ));
+            return Err(PipelineError::Configuration(format!(
+                "none of the model's {} layers has a parameter that requires a gradient, so there \
+                 is nothing to train: call `train()` on a pipeline made with `valid()`, or \
+                 unfreeze a layer",
+                facts.len()
+            )));
         }
 
         let num_samples = samples_of(&input, &target)?;
         let parts = pipeline.runtime().micro_batches(num_samples);
+        flush(&input);
+        flush(&target);
         let (input, target) = (plain(input), plain(target));
         let inputs = parts.iter().map(|part| narrow(&input, part.clone()));
         let inputs = inputs.map(AnySignal::new).collect();
@@ -134,19 +137,28 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
         drop((input, target));
 
         let schedule = pipeline.runtime().training_schedule(parts.len())?;
-        let workers = pipeline.runtime().workers();
+        let workers = pipeline.runtime().workers()?;
         let step = pipeline.runtime().step(&workers, &schedule, facts);
         let device = step.devices[step.devices.len() - 1].clone();
         let (end, results) = MicroLoss::new(loss, targets, weights, device, outputs);
         let result = train(&step, pipeline.model(), inputs, Box::new(end))?;
-        pipeline.runtime().count_step();
 
+        if result.gradients.is_empty() {
+            return Err(PipelineError::Batch(format!(
+                "the losses of all {} micro-batches depend on no parameter that trains: compute the loss from the model's outputs, without `detach()` or `into_data()`",
+                parts.len()
+            )));
+        }
         let (loss, outputs) = results.collect();
+        let outputs = outputs.map(join).transpose()?;
+        pipeline
+            .runtime()
+            .commit(pipeline.model(), result.statistics);
         Ok(StepOutput {
             loss,
             grads: result.gradients,
             timeline: result.timeline,
-            outputs: outputs.map(join).transpose()?,
+            outputs,
             num_micro_batches: parts.len(),
         })
     }

@@ -1,9 +1,9 @@
 //! The copies of a model that one stage works on during one step.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::ops::Range;
 
-use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor};
 
 use super::Statistics;
@@ -46,7 +46,7 @@ impl<M: Sequential> StageCopies<M> {
         let copy = |model: M, track| {
             let leaves = Leaves {
                 device,
-                settings: &settings,
+                settings: settings.clone(),
                 track,
             };
             model.map_layers(&mut OwnLayers::new(&layers, leaves))
@@ -130,8 +130,8 @@ impl<V: ModuleVisitor> LayerVisitor for OwnLayers<'_, &mut V> {
     }
 }
 
-/// Gives a layer running statistics of its own. Everything else that it takes away,
-/// [`Leaves`] brings back from [`Settings`].
+/// Gives a layer running statistics of its own. What of parameters and flags it takes away,
+/// [`Leaves`] brings back from [`Settings`]; tensors that are no parameters stay without autodiff.
 struct Fresh;
 
 impl LayerMapper for Fresh {
@@ -140,11 +140,12 @@ impl LayerMapper for Fresh {
     }
 }
 
-/// What of a layer trains: its parameters that require gradients, its flags.
-#[derive(Default)]
+/// What of a stage trains: which parameters require gradients, which flags are set. In the order
+/// of a traversal, not by id: a frozen clone keeps the id of what it was cloned from.
+#[derive(Clone, Default)]
 struct Settings {
-    require_grad: HashMap<ParamId, bool>,
-    flags: HashMap<ParamId, bool>,
+    require_grad: VecDeque<bool>,
+    flags: VecDeque<bool>,
 }
 
 impl Settings {
@@ -157,17 +158,17 @@ impl Settings {
 
 impl ModuleVisitor for Settings {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.require_grad.insert(param.id, param.is_require_grad());
+        self.require_grad.push_back(param.is_require_grad());
     }
 
     fn visit_flag(&mut self, flag: &Param<Flag>) {
-        self.flags.insert(flag.id, flag.is_enabled());
+        self.flags.push_back(flag.is_enabled());
     }
 }
 
 struct Leaves<'a> {
     device: &'a StageDevice,
-    settings: &'a Settings,
+    settings: Settings,
     track: bool,
 }
 
@@ -179,7 +180,7 @@ impl LayerMapper for Leaves<'_> {
 
 impl ModuleMapper for Leaves<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let require_grad = self.settings.require_grad.get(&param.id) == Some(&true);
+        let require_grad = self.settings.require_grad.pop_front() == Some(true);
         let (id, tensor, mapper) = param.consume();
         let leaf = self
             .device
@@ -200,7 +201,7 @@ impl ModuleMapper for Leaves<'_> {
     }
 
     fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
-        let enabled = self.settings.flags.get(&flag.id) == Some(&true);
+        let enabled = self.settings.flags.pop_front() == Some(true);
         flag.with_value(enabled)
     }
 }

@@ -9,5 +9,5 @@ pub use random::{RandomLayers, layer_seed};
 
 pub(crate) use copies::{OwnLayers, Pass, StageCopies};
 pub(crate) use facts::LayerFacts;
-pub(crate) use random::Draw;
+pub(crate) use random::{Draw, generator};
 pub(crate) use statistics::Statistics;

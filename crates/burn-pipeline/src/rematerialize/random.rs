@@ -45,7 +45,12 @@ fn mix(value: u64) -> u64 {
 
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-/// The right to draw from the process-wide generator, held until dropped.
+/// The right to draw from the process-wide generator as it is, held until dropped.
+pub(crate) fn generator() -> MutexGuard<'static, ()> {
+    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The right to draw from the generator once it is seeded, held until dropped.
 pub(crate) struct Draw<'a> {
     device: &'a Device,
     _generator: MutexGuard<'static, ()>,
@@ -53,7 +58,7 @@ pub(crate) struct Draw<'a> {
 
 impl<'a> Draw<'a> {
     pub(crate) fn seeded(device: &'a Device, seed: u64) -> Self {
-        let generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        let generator = generator();
         device.seed(seed);
         Self {
             device,
@@ -65,8 +70,10 @@ impl<'a> Draw<'a> {
 impl Drop for Draw<'_> {
     /// Backends that queue their work draw when the queue is drained.
     fn drop(&mut self) {
-        // A device that cannot flush says so again where its results are read.
-        let _ = self.device.flush();
+        if !std::thread::panicking() {
+            // A device that cannot flush says so again where its results are read.
+            let _ = self.device.flush();
+        }
     }
 }
 

@@ -13,8 +13,18 @@ use super::{Signal, TensorMapper, TensorVisitor, Uniform};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BatchShape {
     NoTensor,
-    Disagree { first: usize, other: usize },
-    Structure { first: usize, other: usize },
+    Disagree {
+        first: usize,
+        other: usize,
+    },
+    Structure {
+        first: usize,
+        other: usize,
+    },
+    Sizes {
+        first: Vec<usize>,
+        other: Vec<usize>,
+    },
 }
 
 /// The number of samples: the first dimension that all tensors of `signal` agree on.
@@ -53,16 +63,13 @@ pub(crate) fn concat<S: Signal>(parts: Vec<S>) -> Result<S, BatchShape> {
     drop(parts);
     let mut join = Uniform(Join {
         columns,
-        mismatch: false,
+        mismatch: None,
     });
     let joined = model.map(&mut join);
 
     match join.0.mismatch {
-        true => Err(BatchShape::Structure {
-            first,
-            other: first,
-        }),
-        false => Ok(joined),
+        Some(mismatch) => Err(mismatch),
+        None => Ok(joined),
     }
 }
 
@@ -98,7 +105,7 @@ impl TensorVisitor for Tensors {
 
 struct Join {
     columns: Vec<VecDeque<Box<dyn Any>>>,
-    mismatch: bool,
+    mismatch: Option<BatchShape>,
 }
 
 impl TensorMapper for Join {
@@ -112,13 +119,19 @@ impl TensorMapper for Join {
             .map(|column| Some(*column.pop_front()?.downcast::<Tensor<D, K>>().ok()?))
             .collect();
 
-        match column {
-            Some(mut column) if column.len() == 1 => column.remove(0),
-            Some(column) => Tensor::cat(column, 0),
-            None => {
-                self.mismatch = true;
-                tensor
-            }
+        let Some(mut column) = column else {
+            self.mismatch = Some(BatchShape::Structure { first: 1, other: 1 });
+            return tensor;
+        };
+        let sizes = |tensor: &Tensor<D, K>| tensor.dims()[1..].to_vec();
+        let first = sizes(&tensor);
+        if let Some(other) = column.iter().map(sizes).find(|other| *other != first) {
+            self.mismatch = Some(BatchShape::Sizes { first, other });
+            return tensor;
+        }
+        match column.len() {
+            1 => column.remove(0),
+            _ => Tensor::cat(column, 0),
         }
     }
 }
@@ -165,6 +178,19 @@ mod tests {
             Err(BatchShape::Disagree { first: 5, other: 3 })
         );
         assert_eq!(batch_size(&()), Err(BatchShape::NoTensor));
+    }
+
+    #[test]
+    fn parts_of_different_sizes_are_refused() {
+        let device = Device::default();
+        let part = |length| Tensor::<2>::zeros([2, length], &device);
+        assert_eq!(
+            concat(vec![part(5), part(7)]).err(),
+            Some(BatchShape::Sizes {
+                first: vec![5],
+                other: vec![7]
+            })
+        );
     }
 
     #[test]

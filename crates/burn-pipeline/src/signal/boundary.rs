@@ -3,7 +3,7 @@
 use burn::tensor::kind::Autodiff;
 use burn::tensor::{Bool, Device, GradientCheckpointingStrategy, Int, Tensor};
 
-use super::{Signal, SignalMapper, TensorMapper, Uniform};
+use super::{Signal, SignalMapper, TensorMapper, TensorVisitor, Uniform};
 
 /// Where a stage computes: a device, and how autodiff keeps its activations there.
 #[derive(Clone, Debug)]
@@ -54,6 +54,25 @@ impl StageDevice {
             stage: self,
             require_grad,
         })
+    }
+}
+
+/// Hand work that is queued for the signal's tensors to their devices, before another thread
+/// touches them.
+pub(crate) fn flush<S: Signal>(signal: &S) {
+    signal.visit(&mut Uniform(Flush(Vec::new())));
+}
+
+struct Flush(Vec<Device>);
+
+impl TensorVisitor for Flush {
+    fn visit_tensor<const D: usize, K: Autodiff + 'static>(&mut self, tensor: &Tensor<D, K>) {
+        let device = tensor.device();
+        if !self.0.contains(&device) {
+            // A device that cannot flush fails in the stage that reads from it.
+            let _ = device.flush();
+            self.0.push(device);
+        }
     }
 }
 

@@ -13,6 +13,6 @@ pub use base::{Signal, SignalMapper, SignalVisitor};
 pub use erased::AnySignal;
 
 pub(crate) use batch::{BatchShape, batch_size, concat, narrow};
-pub(crate) use boundary::{StageDevice, plain};
+pub(crate) use boundary::{StageDevice, flush, plain};
 pub(crate) use gradient::{FloatGradients, sum_of_floats};
 pub(crate) use uniform::{TensorMapper, TensorVisitor, Uniform};

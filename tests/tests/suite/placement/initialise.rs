@@ -5,7 +5,7 @@ use std::thread::{ThreadId, current};
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Shape, Tensor};
-use burn_pipeline::{Layer, PipelineConfig, Placement};
+use burn_pipeline::{Layer, PipelineConfig, Placement, Sequential};
 use burn_pipeline_tests::compare::{Step, assert_same_parameters, parameters};
 use burn_pipeline_tests::data::{floats, generator};
 use burn_pipeline_tests::models::{Mlp, Toy, mlp, transformer};
@@ -23,6 +23,22 @@ fn a_parameter_of_two_layers_is_an_error_that_names_both() {
     let error = error.unwrap_err().to_string();
     assert!(
         error.starts_with("layer 0 `0` and layer 2 `2` share parameter"),
+        "{error}"
+    );
+}
+
+/// No stage would hold them, and no gradient reach them.
+#[test]
+fn parameters_in_no_layer_are_an_error_with_both_numbers() {
+    let layer = || Lazy::new("any", &Arc::default());
+    let model = Skipping {
+        layers: vec![layer(), layer()],
+        skipped: layer(),
+    };
+    let error = PipelineConfig::new().init(model, Placement::even(&devices(2)));
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.starts_with("2 of the model's 6 parameters are in no layer"),
         "{error}"
     );
 }
@@ -113,6 +129,13 @@ type Inits = Arc<Mutex<Vec<(String, ThreadId, Device)>>>;
 struct Lazy {
     weight: Param<Tensor<2>>,
     bias: Param<Tensor<1>>,
+}
+
+#[derive(Module, Sequential, Debug)]
+struct Skipping {
+    layers: Vec<Lazy>,
+    #[sequential(skip)]
+    skipped: Lazy,
 }
 
 impl Lazy {

@@ -61,12 +61,9 @@ fn a_target_of_another_batch_size_is_refused_with_both() {
 fn an_empty_mini_batch_is_refused() {
     let (input, target) = Mlp::batch(0, &Device::flex());
     let step = mlp().train_step(input.clone(), target, Mlp::loss);
-    assert_eq!(
-        refused(step),
-        "the input has 0 samples, but at least 1 is needed: leave empty batches out"
-    );
-    let error = mlp().forward(input).unwrap_err().to_string();
-    assert!(error.contains(" 0 "), "{error}");
+    let expected = "the input has 0 samples, but at least 1 is needed: leave empty batches out";
+    assert_eq!(refused(step), expected);
+    assert_eq!(refused(mlp().forward(input)), expected);
 }
 
 #[test]
@@ -93,6 +90,20 @@ fn outputs_that_differ_between_micro_batches_are_refused() {
     let step = pipeline.prepare_step(input, ()).with_outputs();
     let step = step.run(|output, ()| output.map_or_else(zero, Tensor::mean));
     assert_eq!(refused(step), expected);
+    assert_eq!(pipeline.num_steps(), 0);
+}
+
+/// The last layer sends a square: 3 by 3 for 3 samples, and 4 by 4 for 4.
+#[test]
+fn outputs_of_other_sizes_are_refused_with_both() {
+    let input = Some(floats([7, 3], 1, &Device::flex()));
+    let pipeline = optional(|_, input| input.map(|input| input.clone().matmul(input.transpose())));
+    assert_eq!(
+        refused(pipeline.forward(input)),
+        "the outputs cannot be joined: behind the first dimension, a tensor has the sizes [3] in \
+         one micro-batch and [4] in another; a layer must send the same sizes for every \
+         micro-batch"
+    );
 }
 
 type Maybe = Option<Tensor<2>>;
