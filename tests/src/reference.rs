@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Bool, Device, Int, Tensor};
-use burn_pipeline::{AnySignal, Sequential, Signal, SignalMapper, layer_seed};
+use burn_pipeline::{AnySignal, Sequential, Signal, SignalMapper, SignalVisitor, layer_seed};
 
 use crate::compare::Step;
 use crate::models::{Input, Toy};
@@ -77,7 +77,7 @@ impl ByMicroBatches {
 }
 
 /// The samples of each micro-batch: sizes differ by one at most, and none is empty.
-pub fn split(num_samples: usize, num_parts: usize) -> Vec<Range<usize>> {
+fn split(num_samples: usize, num_parts: usize) -> Vec<Range<usize>> {
     let num_parts = num_parts.min(num_samples);
     (0..num_parts)
         .map(|part| num_samples * part / num_parts..num_samples * (part + 1) / num_parts)
@@ -85,9 +85,9 @@ pub fn split(num_samples: usize, num_parts: usize) -> Vec<Range<usize>> {
 }
 
 fn num_samples<S: Signal>(signal: &S) -> usize {
-    let mut size = FirstDim(None);
-    signal.clone().map(&mut size);
-    size.0.expect("a batch has a tensor")
+    let mut first = FirstDim(None);
+    signal.visit(&mut first);
+    first.0.expect("a batch has a tensor")
 }
 
 fn narrow<S: Signal>(signal: S, samples: Range<usize>) -> S {
@@ -96,20 +96,17 @@ fn narrow<S: Signal>(signal: S, samples: Range<usize>) -> S {
 
 struct FirstDim(Option<usize>);
 
-impl SignalMapper for FirstDim {
-    fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+impl SignalVisitor for FirstDim {
+    fn visit_float<const D: usize>(&mut self, tensor: &Tensor<D>) {
         self.0 = Some(tensor.dims()[0]);
-        tensor
     }
 
-    fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+    fn visit_int<const D: usize>(&mut self, tensor: &Tensor<D, Int>) {
         self.0 = Some(tensor.dims()[0]);
-        tensor
     }
 
-    fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+    fn visit_bool<const D: usize>(&mut self, tensor: &Tensor<D, Bool>) {
         self.0 = Some(tensor.dims()[0]);
-        tensor
     }
 }
 

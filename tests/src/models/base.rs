@@ -8,8 +8,8 @@ pub trait Toy: 'static {
     /// What the loss compares its output with.
     type Target: Signal;
 
-    /// Whether making the model or training it draws from Burn's generator: then a test holds
-    /// [`generator`](crate::data::generator).
+    /// Whether making the model or training it draws from Burn's generator, or seeds it: then a
+    /// test holds [`generator`](crate::data::generator).
     const DRAWS: bool = false;
 
     /// The model, with the same parameters every time.

@@ -165,12 +165,14 @@ impl Toy for Transformer {
     }
 }
 
-/// The [`Transformer`] with its dropout at probability 0.
+/// The [`Transformer`] with its dropout at probability 0, for which a pipeline still seeds.
 pub struct WithoutDropout;
 
 impl Toy for WithoutDropout {
     type Model = Transformer;
     type Target = Tensor<2, Int>;
+
+    const DRAWS: bool = true;
 
     fn model(device: &Device) -> Transformer {
         filled(transformer(0.0, device))

@@ -6,7 +6,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
 use burn_pipeline::{PipelineConfig, PipelineError, PipelineModule, Reduction, Sequential};
 use burn_pipeline_tests::compare::{Step, assert_same, values};
-use burn_pipeline_tests::data::{floats, ints};
+use burn_pipeline_tests::data::{floats, generator, ints};
 use burn_pipeline_tests::models::{Input, Mlp, Output, Pair, Toy, WithoutDropout, mean_square};
 use burn_pipeline_tests::pipelined::{partitions, pipeline};
 use rstest::rstest;
@@ -48,6 +48,7 @@ fn a_sum_is_the_sum_over_all_samples(
 fn a_weighted_mean_is_the_mean_over_all_tokens_that_count(
     #[values((1, 5), (4, 8), (3, 7), (4, 2))] (num_micro_batches, num_samples): (usize, usize),
 ) {
+    let _generator = generator();
     let device = Device::flex();
     let (input, _) = WithoutDropout::batch(num_samples, &device);
     let target = ints([num_samples, 5], 3, 3, &device);

@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 use burn_pipeline::{PipelineConfig, Rematerialization, Sequential};
+use burn_pipeline_tests::data::generator;
 use burn_pipeline_tests::models::{Convolution, Mlp, Toy, WithoutDropout};
 use burn_pipeline_tests::pipelined::{first_step, partitions};
 use rstest::rstest;
@@ -15,6 +16,7 @@ fn the_number_of_threads_of_a_stage_changes_no_bit(
 }
 
 fn any<T: Toy>(threads_per_stage: usize) {
+    let _generator = T::DRAWS.then(generator);
     let device = Device::flex();
     let num_layers = T::model(&device).num_layers();
     let shared = PipelineConfig::new().with_rematerialization(Rematerialization::ExceptLast);
