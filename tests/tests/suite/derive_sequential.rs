@@ -8,6 +8,7 @@ use burn::tensor::{Device, Int, Tensor};
 use burn_pipeline::{
     AnySignal, Layer, LayerMapper, LayerVisitor, Ranked, Sequential, Signal, ranked,
 };
+use burn_pipeline_tests::data::generator;
 
 const WIDTH: usize = 4;
 
@@ -122,6 +123,7 @@ fn nested_layers_are_flattened_in_the_order_of_the_fields() {
 
 #[test]
 fn a_collection_may_be_empty() {
+    let _draws = generator();
     let model = Model::new(0);
     assert_eq!(paths(&model), ["embed", "body.1", "head"]);
     assert_eq!(model.num_layers(), 3);
@@ -130,12 +132,14 @@ fn a_collection_may_be_empty() {
 
 #[test]
 fn the_layers_in_order_are_the_forward_written_by_hand() {
+    let _draws = generator();
     let model = Model::new(3);
     assert_bitwise(model.forward_layers(tokens()), model.forward(tokens()));
 }
 
 #[test]
 fn each_index_runs_the_layer_that_is_visited_there() {
+    let _draws = generator();
     let model = Model::new(1);
     let embedded = model.embed.forward(tokens());
     let normed = model.body.0[0].norm.forward(embedded.clone());
@@ -156,6 +160,7 @@ fn each_index_runs_the_layer_that_is_visited_there() {
 #[test]
 #[should_panic(expected = "the sequence ends 2 layers before")]
 fn there_is_no_layer_after_the_last() {
+    let _draws = generator();
     let model = Model::new(0);
     model.forward_layer(4, AnySignal::new(tokens()));
 }
@@ -209,6 +214,7 @@ where
 
 #[test]
 fn a_generic_struct_is_a_sequence_of_whatever_fits_together() {
+    let _draws = generator();
     let chain = Chain {
         first: Model::new(1),
         second: vec![Chain {
@@ -244,6 +250,7 @@ where
 
 #[test]
 fn bounds_of_the_struct_and_constants_are_kept() {
+    let _draws = generator();
     let device = Device::default();
     let linear = || LinearConfig::new(WIDTH, WIDTH).init(&device);
     let sandwich: Sandwich<Block, Vec<Block>, u8, 3> = Sandwich {
@@ -298,6 +305,7 @@ mod shift {
 
 #[test]
 fn layers_may_be_more_private_than_their_struct_and_fields_called_like_modules() {
+    let _draws = generator();
     let shifts = shift::Shifts {
         shift: shift::Shift { by: 1.0 },
         more: vec![shift::Shift { by: 2.0 }, shift::Shift { by: 4.0 }],
@@ -346,6 +354,7 @@ impl Module for Pair {
 
 #[test]
 fn the_fields_of_a_tuple_struct_are_called_by_their_index() {
+    let _draws = generator();
     let device = Device::default();
     let pair = Pair(Block::new(&device), 7, ranked(Relu::new()));
     assert_eq!(paths(&pair), ["0.norm", "0.linear", "2"]);

@@ -29,23 +29,18 @@ fn pipeline() -> (PipelineModule<Vec<Fragile>>, Fault) {
     (pipeline, fault)
 }
 
-fn train(
-    pipeline: &PipelineModule<Vec<Fragile>>,
-    fault: &Fault,
-) -> Result<Step, Box<PipelineError>> {
+fn train(pipeline: &PipelineModule<Vec<Fragile>>, fault: &Fault) -> Result<Step, PipelineError> {
     let device = Device::flex();
     let input = Watched(floats([6, WIDTH], 1, &device), fault.clone());
     let target = floats([6, WIDTH], 2, &device);
-    let step = pipeline
-        .train_step(input, target, |output: Watched, target: Tensor<2>| {
-            mean_square(output.0, target)
-        })
-        .map_err(Box::new)?;
+    let step = pipeline.train_step(input, target, |output: Watched, target: Tensor<2>| {
+        mean_square(output.0, target)
+    })?;
     Ok(Step::new(step.loss, &step.grads, pipeline))
 }
 
-fn failure(error: Box<PipelineError>) -> StageError {
-    match *error {
+fn failure(error: PipelineError) -> StageError {
+    match error {
         PipelineError::Stage(error) => *error,
         error => panic!("not the failure of a stage: {error}"),
     }
@@ -111,7 +106,7 @@ fn a_loss_that_panics_is_named_as_the_loss() {
     let error = pipeline
         .train_step(input, (), |_: Watched, ()| panic!("no loss today"))
         .err()
-        .map(|error| failure(Box::new(error)))
+        .map(failure)
         .unwrap();
 
     assert!(error.in_loss);
@@ -126,7 +121,7 @@ fn an_inference_that_fails_is_an_error_and_the_next_one_works() {
     let (pipeline, fault) = pipeline();
     let input = || Watched(floats([6, WIDTH], 1, &Device::flex()), Fault::default());
     fault.arm(1, Event::Run, 2);
-    let error = failure(Box::new(pipeline.forward(input()).err().unwrap()));
+    let error = failure(pipeline.forward(input()).err().unwrap());
 
     assert_eq!(error.stage, 1);
     assert_eq!(error.instruction, Instruction::forward(2));

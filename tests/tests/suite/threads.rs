@@ -6,14 +6,17 @@ use burn::tensor::Device;
 use burn_pipeline::{PipelineConfig, PipelineModule, Placement};
 use burn_pipeline_tests::compare::Step;
 use burn_pipeline_tests::data::{floats, generator};
-use burn_pipeline_tests::models::{Mlp, Toy, Transformer, mean_square, mlp};
+use burn_pipeline_tests::models::{Mlp, Toy, Transformer, mean_square};
 use burn_pipeline_tests::pipelined;
 
 fn pipeline(num_stages: usize) -> PipelineModule<Mlp> {
     let device = Device::flex();
     PipelineConfig::new()
         .with_num_micro_batches(3)
-        .init(mlp(&device), Placement::even(&vec![device; num_stages]))
+        .init(
+            Mlp::model(&device),
+            Placement::even(&vec![device; num_stages]),
+        )
         .unwrap()
 }
 

@@ -33,7 +33,7 @@ pub enum RandomLayers {
 pub fn layer_seed(seed: u64, step: u64, layer: usize, micro_batch: usize) -> u64 {
     [step, layer as u64, micro_batch as u64]
         .into_iter()
-        .fold(mix(seed), |state, part| mix(state ^ mix(part)))
+        .fold(mix(seed), |state, part| mix(state ^ part))
 }
 
 fn mix(value: u64) -> u64 {
