@@ -35,7 +35,7 @@ impl Report {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         println!("{what}");
         println!(
-            "Burn {BURN} on its CPU backend, {cores} cores, {} build, median of {} interleaved repetitions.",
+            "Burn {BURN} on its CPU backend, {cores} cores, {} build, median of {} repetitions.",
             if cfg!(debug_assertions) {
                 "debug"
             } else {

@@ -65,7 +65,7 @@ impl Throughput {
     /// Measure and report.
     pub fn run(&self, report: &Report) {
         report.conditions(
-            "throughput: one mini-batch of 32 samples, forward and backward, no optimizer. \
+            "throughput: one mini-batch, forward and backward, no optimizer; contenders take turns. \
              Speed-up over plain Burn with gradient accumulation over the same micro-batches on \
              one thread; of_bound is that speed-up divided by K*M/(M+K-1).",
         );

@@ -26,7 +26,8 @@ pub struct PipelineConfig {
     /// keeping their activations.
     #[config(default = "Rematerialization::ExceptLast")]
     pub rematerialization: Rematerialization,
-    /// The seed of the layers that draw random numbers; see [`RandomLayers`].
+    /// The seed of the layers that draw random numbers while training; see [`RandomLayers`].
+    /// Parameters are drawn when they are initialised: seed their device before `init`.
     #[config(default = 0)]
     pub seed: u64,
     /// Which layers those are.

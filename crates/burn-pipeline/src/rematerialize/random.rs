@@ -16,10 +16,13 @@ use serde::{Deserialize, Serialize};
 /// repeatable as before: not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum RandomLayers {
-    /// Those with an active `Dropout`, `GaussianNoise` or `RRelu` of `burn::nn` in them.
+    /// Those with an active `Dropout`, `GaussianNoise` or `RRelu` of `burn::nn` in them. A
+    /// `Dropout` counts whatever its probability is: leave it out of the model to do without the
+    /// lock, as an `Option<Dropout>` say.
     #[default]
     Detect,
-    /// All of them: for layers that call Burn's generator themselves.
+    /// All of them: for layers that call Burn's generator themselves. The loss is not one of them:
+    /// what it draws differs when it is recomputed.
     Every,
     /// None of them: no lock, and numbers that depend on how threads race.
     None,
