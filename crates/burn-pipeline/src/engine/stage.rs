@@ -16,16 +16,16 @@ use crate::rematerialize::{Pass, StageCopies, Statistics};
 use crate::signal::{AnySignal, FloatGradients};
 
 /// What a stage keeps of a micro-batch in flight.
-enum Kept {
+enum Kept<M> {
     /// The boundary alone, to be recomputed from.
     Boundary(AnySignal),
     /// The leaves of a graph whose forward has not ended.
-    Started { leaves: AnySignal },
+    Started { leaves: AnySignal, copy: M },
     /// A recorded graph.
     Graph {
         leaves: AnySignal,
         outputs: Outputs,
-        pass: Pass,
+        copy: M,
     },
 }
 
@@ -45,7 +45,7 @@ struct Stage<M> {
     task: StageTask<M>,
     copies: StageCopies<M>,
     recomputed: HashSet<usize>,
-    kept: HashMap<usize, Kept>,
+    kept: HashMap<usize, Kept<M>>,
     sums: GradientsParams,
 }
 
@@ -188,8 +188,8 @@ impl<M: Sequential> Stage<M> {
         self.kept
             .insert(micro_batch, Kept::Boundary(boundary.clone()));
         let inputs = boundary.into_leaves(&self.task.layers.device, false);
-        let copy = self.copies.of(Pass::Untracked);
-        let outputs = self.task.layers.train(copy, micro_batch, inputs);
+        let copy = self.copies.copy(Pass::Untracked);
+        let outputs = self.task.layers.train(&copy, micro_batch, inputs);
         self.deliver(micro_batch, outputs, Pass::Untracked)?;
         Ok(())
     }
@@ -205,21 +205,20 @@ impl<M: Sequential> Stage<M> {
     /// lead to what it has recorded until then.
     fn record(&mut self, micro_batch: usize, boundary: AnySignal, pass: Pass) -> Result<(), Halt> {
         let leaves = boundary.into_leaves(&self.task.layers.device, self.task.gradients.is_some());
-        self.kept.insert(
-            micro_batch,
-            Kept::Started {
-                leaves: leaves.clone(),
-            },
-        );
-        let copy = self.copies.of(pass);
-        let outputs = self.task.layers.train(copy, micro_batch, leaves.clone());
+        let copy = self.copies.copy(pass);
+        let started = Kept::Started {
+            leaves: leaves.clone(),
+            copy: copy.clone(),
+        };
+        self.kept.insert(micro_batch, started);
+        let outputs = self.task.layers.train(&copy, micro_batch, leaves.clone());
         let outputs = self.deliver(micro_batch, outputs, pass)?;
         self.kept.insert(
             micro_batch,
             Kept::Graph {
                 leaves,
                 outputs,
-                pass,
+                copy,
             },
         );
         Ok(())
@@ -257,11 +256,18 @@ impl<M: Sequential> Stage<M> {
         let Some(Kept::Graph {
             leaves,
             outputs,
-            pass,
+            copy,
         }) = self.kept.remove(&micro_batch)
         else {
             unreachable!("a validated schedule runs backward what it has recorded");
         };
+
+        // Should the backward pass fail, the leaves lead to what is left of the graph.
+        let started = Kept::Started {
+            leaves: leaves.clone(),
+            copy: copy.clone(),
+        };
+        self.kept.insert(micro_batch, started);
 
         let (root, unused) = match outputs {
             Outputs::Loss(loss) => (Some(*loss), None),
@@ -286,14 +292,14 @@ impl<M: Sequential> Stage<M> {
             if self.task.gradients.is_some() {
                 sent = leaves.gradients(&mut gradients);
             }
-            let copy = self.copies.of(pass);
             accumulate(
-                copy,
+                &copy,
                 &self.task.layers.range,
                 &mut gradients,
                 &mut self.sums,
             );
         }
+        self.kept.remove(&micro_batch);
         flush(&self.task.layers);
         if let Some(gradients) = &self.task.gradients {
             gradients.send(micro_batch, sent)?;
@@ -315,22 +321,18 @@ impl<M: Sequential> Stage<M> {
         } = task;
         drop((source, sink, gradients));
 
-        let leaves: Vec<AnySignal> = kept
-            .into_values()
-            .filter_map(|kept| match kept {
-                Kept::Boundary(_) => None,
-                Kept::Started { leaves } | Kept::Graph { leaves, .. } => Some(leaves),
-            })
-            .collect();
         // A device that has failed may fail here again: there is nothing more to save then.
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            let mut root = copies.sum_of_leaves();
-            for sum in leaves.iter().filter_map(AnySignal::sum_of_floats) {
-                root = Some(match root {
-                    Some(root) => root + sum,
-                    None => sum,
-                });
-            }
+            let recorded = kept.into_values().filter_map(|kept| match kept {
+                Kept::Boundary(_) => None,
+                Kept::Started { leaves, copy } | Kept::Graph { leaves, copy, .. } => {
+                    Some([leaves.sum_of_floats(), copies.sum_of_leaves(&copy)])
+                }
+            });
+            // Untracked passes leave nodes too, and any backward pass takes those.
+            let any = copies.sum_of_leaves(&copies.copy(Pass::Tracked));
+            let sums = recorded.flatten().chain([any]).flatten();
+            let root = sums.reduce(|root, sum| root + sum);
             if let Some(root) = root {
                 drop(root.backward());
             }

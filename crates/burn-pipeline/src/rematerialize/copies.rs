@@ -33,6 +33,8 @@ pub(crate) struct StageCopies<M> {
     untracked: Option<M>,
     recompute: Option<M>,
     layers: Range<usize>,
+    device: StageDevice,
+    settings: Settings,
 }
 
 impl<M: Sequential> StageCopies<M> {
@@ -62,16 +64,32 @@ impl<M: Sequential> StageCopies<M> {
             untracked,
             recompute,
             layers,
+            device: device.clone(),
+            settings,
         }
     }
 
-    pub(crate) fn of(&self, pass: Pass) -> &M {
-        let copy = match pass {
+    /// The copy that runs one micro-batch. A tracked one has leaves of its own: on shared ones,
+    /// the graphs of all micro-batches in flight would be one, and each backward pass would look
+    /// through all of it.
+    pub(crate) fn copy(&self, pass: Pass) -> M {
+        let shared = match pass {
             Pass::Tracked => Some(&self.tracked),
             Pass::Untracked => self.untracked.as_ref(),
             Pass::Recompute => self.recompute.as_ref(),
         };
-        copy.expect("copies for recomputing exist when the schedule recomputes")
+        let copy = shared
+            .expect("copies for recomputing exist when the schedule recomputes")
+            .clone();
+        if pass != Pass::Tracked {
+            return copy;
+        }
+        let leaves = Leaves {
+            device: &self.device,
+            settings: self.settings.clone(),
+            track: true,
+        };
+        copy.map_layers(&mut OwnLayers::new(&self.layers, leaves))
     }
 
     /// The running statistics after the forward passes of the step.
@@ -79,13 +97,10 @@ impl<M: Sequential> StageCopies<M> {
         Statistics::of(&self.tracked, &self.layers)
     }
 
-    /// The sum of all recorded leaves, through which a graph of theirs can be reached.
-    pub(crate) fn sum_of_leaves(&self) -> Option<Tensor<1>> {
+    /// The sum of all leaves of `copy`, through which a graph of theirs can be reached.
+    pub(crate) fn sum_of_leaves(&self, copy: &M) -> Option<Tensor<1>> {
         let mut sum = SumOfLeaves(None);
-        for copy in [Some(&self.tracked), self.recompute.as_ref()] {
-            let Some(copy) = copy else { continue };
-            copy.visit_layers(&mut OwnLayers::new(&self.layers, &mut sum));
-        }
+        copy.visit_layers(&mut OwnLayers::new(&self.layers, &mut sum));
         sum.0
     }
 }
