@@ -28,15 +28,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cost;
 mod partition;
 mod schedule;
+mod simulate;
 mod timeline;
 mod trace;
 
+pub use cost::{Cost, CostError, Costs, Memory};
 pub use partition::{Partition, PartitionError};
 pub use schedule::{
-    Instruction, Op, Rematerialization, Schedule, ScheduleError, ScheduleKind, forward_only,
-    rematerialize, validate,
+    CellFault, Instruction, Op, Rematerialization, Schedule, ScheduleError, ScheduleKind, Wait,
+    forward_only, rematerialize, validate,
 };
-pub use timeline::{Span, Timeline};
+pub use simulate::{SimulateError, Simulation, simulate};
+pub use timeline::{Span, StageTime, Timeline};
 pub use trace::Gantt;

@@ -52,7 +52,7 @@ impl std::error::Error for StageError {}
 
 impl core::fmt::Display for StageError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let op = match self.instruction.op {
+        let op = match self.instruction.op() {
             Op::Forward => "forward",
             Op::Recompute => "recompute",
             Op::Backward => "backward",
@@ -60,7 +60,10 @@ impl core::fmt::Display for StageError {
         write!(
             f,
             "stage {} failed in {} of micro-batch {} ({})",
-            self.stage, op, self.instruction.micro_batch, self.instruction
+            self.stage,
+            op,
+            self.instruction.micro_batch(),
+            self.instruction
         )?;
         match (&self.layer, self.in_loss) {
             (Some((index, path)), _) => write!(f, ", in layer {index} `{path}`")?,

@@ -10,8 +10,9 @@ mod signal;
 
 pub use burn_pipeline_derive::{Sequential, Signal};
 pub use burn_pipeline_plan::{
-    Gantt, Instruction, Op, Partition, PartitionError, Rematerialization, Schedule, ScheduleError,
-    ScheduleKind, Span, Timeline,
+    CellFault, Cost, CostError, Costs, Gantt, Instruction, Memory, Op, Partition, PartitionError,
+    Rematerialization, Schedule, ScheduleError, ScheduleKind, SimulateError, Simulation, Span,
+    StageTime, Timeline, Wait, forward_only, rematerialize, simulate, validate,
 };
 
 pub use error::{PipelineError, StageError};

@@ -50,9 +50,9 @@ fn failure(error: PipelineError) -> StageError {
 /// recomputed and backward from the last to the first.
 fn event(stage: usize, instruction: Instruction) -> (Event, usize) {
     let layers = [2, 1, 2][stage];
-    let micro_batch = instruction.micro_batch;
+    let micro_batch = instruction.micro_batch();
     let from_the_last = NUM_MICRO_BATCHES - 1 - micro_batch;
-    match instruction.op {
+    match instruction.op() {
         Op::Forward => (Event::Run, layers * micro_batch),
         Op::Recompute => (Event::Run, layers * (NUM_MICRO_BATCHES + from_the_last)),
         // The outputs of all but the last stage and the leaves of all but the first are visited.
@@ -75,11 +75,7 @@ fn a_failure_at_any_place_is_named_and_leaves_no_trace(
     train(&pipeline, &fault).unwrap().assert_same(&first);
     let before = parameters(&pipeline);
 
-    let instruction = Instruction {
-        op,
-        micro_batch,
-        chunk: 0,
-    };
+    let instruction = Instruction::new(op, micro_batch);
     let (event, nth) = event(stage, instruction);
     fault.arm(stage, event, nth);
     let error = failure(train(&pipeline, &fault).unwrap_err());

@@ -1,6 +1,7 @@
 use super::{Instruction, Op, Schedule, ScheduleError};
 
-/// Checks that a stage runs every micro-batch once, and each one's instructions in order.
+/// Checks that a stage runs every micro-batch once on every chunk, and the instructions of each in
+/// order.
 pub(super) fn check_complete(
     schedule: &Schedule,
     stage: usize,
@@ -14,35 +15,39 @@ pub(super) fn check_complete(
     check_order(schedule, stage, &positions)
 }
 
-/// Where a stage runs the instructions of one micro-batch, in the order of [`Op`].
-type Positions = [Option<usize>; 3];
+/// Where a stage runs the instructions of one micro-batch on one chunk, in the order of [`Op`].
+type Positions = [u32; 3];
 
-/// The positions of every micro-batch, or of one more than the stage has instructions for.
+/// Where it does not run them.
+const NOWHERE: u32 = u32::MAX;
+
+/// The positions of every micro-batch on every chunk, chunk after chunk, or of one more than the
+/// stage has instructions for.
 fn positions(schedule: &Schedule, stage: usize) -> Result<Vec<Positions>, ScheduleError> {
     let instructions = schedule.stage(stage);
-    let num_positions = schedule.num_micro_batches().min(instructions.len() + 1);
-    let mut positions = vec![Positions::default(); num_positions];
+    let num_micro_batches = schedule.num_micro_batches();
+    let num_positions = num_micro_batches
+        .saturating_mul(schedule.num_chunks())
+        .min(instructions.len() + 1);
+    let mut positions = vec![[NOWHERE; 3]; num_positions];
     for (position, &instruction) in instructions.iter().enumerate() {
-        if instruction.chunk != 0 {
-            return Err(ScheduleError::Chunk {
-                stage,
-                position,
-                instruction,
-                drawing: schedule.drawing(),
-            });
-        }
-        let Some(of_micro_batch) = positions.get_mut(instruction.micro_batch) else {
+        let before = instruction.chunk().saturating_mul(num_micro_batches);
+        let key = before.saturating_add(instruction.micro_batch());
+        let Some(of_micro_batch) = positions.get_mut(key) else {
             continue;
         };
-        if let Some(first) = of_micro_batch[instruction.op as usize].replace(position) {
+        let first = &mut of_micro_batch[instruction.op() as usize];
+        if *first != NOWHERE {
+            let first = *first as usize;
             return Err(ScheduleError::Repeated {
                 stage,
                 position,
                 first,
                 instruction,
-                drawing: schedule.drawing(),
+                drawing: schedule.drawing(&[(stage, first), (stage, position)]),
             });
         }
+        *first = position as u32;
     }
     Ok(positions)
 }
@@ -53,17 +58,21 @@ fn check_every(
     positions: &[Positions],
     op: Op,
 ) -> Result<(), ScheduleError> {
-    let missing = positions.iter().position(|it| it[op as usize].is_none());
-    let Some(micro_batch) = missing else {
+    let missing = positions.iter().position(|it| it[op as usize] == NOWHERE);
+    let Some(key) = missing else {
         return Ok(());
     };
-    let found = schedule.stage(stage).iter().filter(|it| it.op == op);
+    let num_micro_batches = schedule.num_micro_batches();
+    let chunk = key / num_micro_batches;
+    let found = schedule.stage(stage).iter();
+    let found = found.filter(|it| it.op() == op && it.chunk() == chunk);
     Err(ScheduleError::Missing {
         stage,
-        instruction: Instruction::new(op, micro_batch),
+        instruction: Instruction::new(op, key % num_micro_batches).on_chunk(chunk),
         num_found: found.count(),
-        num_micro_batches: schedule.num_micro_batches(),
-        drawing: schedule.drawing(),
+        num_micro_batches,
+        num_chunks: schedule.num_chunks(),
+        drawing: schedule.drawing(&[]),
     })
 }
 
@@ -72,14 +81,21 @@ fn check_order(
     stage: usize,
     positions: &[Positions],
 ) -> Result<(), ScheduleError> {
-    let out_of_order = positions.iter().find_map(|[forward, recompute, backward]| {
-        let order = [*forward, *recompute, *backward].into_iter().flatten();
-        let next = order.clone().skip(1);
-        order.zip(next).find(|(earlier, later)| earlier > later)
-    });
-    let Some((earlier_position, position)) = out_of_order else {
+    let out_of_order = positions
+        .iter()
+        .find_map(|&[forward, recompute, backward]| {
+            [
+                (forward, recompute),
+                (recompute, backward),
+                (forward, backward),
+            ]
+            .into_iter()
+            .find(|&(earlier, later)| earlier != NOWHERE && earlier > later)
+        });
+    let Some((earlier, position)) = out_of_order else {
         return Ok(());
     };
+    let (earlier_position, position) = (earlier as usize, position as usize);
     let instructions = schedule.stage(stage);
     Err(ScheduleError::Order {
         stage,
@@ -87,7 +103,7 @@ fn check_order(
         instruction: instructions[position],
         earlier_position,
         earlier: instructions[earlier_position],
-        drawing: schedule.drawing(),
+        drawing: schedule.drawing(&[(stage, position), (stage, earlier_position)]),
     })
 }
 
@@ -101,10 +117,23 @@ mod tests {
         error.lines().next().unwrap().to_string()
     }
 
+    #[test]
+    fn the_wrong_instructions_are_marked() {
+        let text = "stage 0 F0 B1 F1 B0\nstage 1 F0 F1 B1 B0";
+        let error = validate(&text.parse().unwrap()).unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        stage 0 runs B1 at position 1, before F1 at position 2: move B1 behind F1
+        stage 0   F0    B1 F1 B0
+                        ^^ ^^
+        stage 1      F0 F1 B1 B0
+        ");
+    }
+
     #[rstest]
     #[case(
         "stage 0 F0 F1 F2.1 F2",
-        "stage 0 has 1 chunk, but F2.1 at position 2 runs on chunk 1: write it without a chunk"
+        "stage 0 runs 1 of 3 micro-batches forward on chunk 1, and never F0.1: \
+         add it, or take chunk 1 out of every stage"
     )]
     #[case(
         "stage 0 F0 F1\nstage 1 F0 F1 F0",
@@ -120,9 +149,24 @@ mod tests {
          add it, or take micro-batch 2 out of every stage"
     )]
     #[case(
-        "stage 0 F0 F18446744073709551615",
-        "stage 0 runs 2 of 18446744073709551615 micro-batches forward, and never F1: \
+        "stage 0 F0 F4294967295",
+        "stage 0 runs 2 of 4294967296 micro-batches forward, and never F1: \
          add it, or take micro-batch 1 out of every stage"
+    )]
+    #[case(
+        "stage 0 F0 F0.1\nstage 1 F0",
+        "stage 1 runs 0 of 1 micro-batches forward on chunk 1, and never F0.1: \
+         add it, or take chunk 1 out of every stage"
+    )]
+    #[case(
+        "stage 0 F0 F0.4294967295",
+        "stage 0 runs 0 of 1 micro-batches forward on chunk 1, and never F0.1: \
+         add it, or take chunk 1 out of every stage"
+    )]
+    #[case(
+        "stage 0 F0 F0.1 B0.1 B0\nstage 1 F0 F0.1 B0",
+        "stage 1 runs 0 of 1 micro-batches backward on chunk 1, and never B0.1: \
+         add it, or take every R and B out of every stage"
     )]
     #[case(
         "stage 0 F0 F1 B1 B0\nstage 1 F0 F1 B1",

@@ -1,34 +1,50 @@
-use super::{Instruction, Op, Schedule, ScheduleError};
+use super::{Schedule, ScheduleError, Wait};
 
-/// Checks that every instruction of a schedule whose stages are complete has its slot.
+/// Checks that stages whose lists are complete have run them to the end.
 ///
-/// A stage that is stuck waits for a neighbour that is stuck too. Following who waits for whom
-/// along a line of stages, one must turn around: two neighbours wait for each other.
-pub(super) fn check_deadlock(
-    schedule: &Schedule,
-    slots: &[Vec<usize>],
-) -> Result<(), ScheduleError> {
-    let stuck = |stage: usize| -> Option<(usize, Instruction)> {
-        let position = slots.get(stage)?.len();
-        Some((position, *schedule.stage(stage).get(position)?))
-    };
-    if (0..schedule.num_stages()).all(|stage| stuck(stage).is_none()) {
+/// A stage that is stuck waits for a stage that is stuck too, or for an instruction further down
+/// its own list. Following who waits for whom must come round: the circle is the deadlock.
+pub(super) fn check_deadlock(schedule: &Schedule, num_ran: &[usize]) -> Result<(), ScheduleError> {
+    let stages = 0..schedule.num_stages();
+    let Some(mut stage) = stages
+        .clone()
+        .find(|&stage| num_ran[stage] < schedule.stage(stage).len())
+    else {
         return Ok(());
+    };
+    // As many steps as there are stages lead into the circle from wherever they begin.
+    for _ in stages {
+        stage = wait(schedule, num_ran, stage).awaited_stage;
     }
-    let deadlock = (0..schedule.num_stages()).find_map(|stage| {
-        let (position, instruction) = stuck(stage).filter(|(_, it)| it.op == Op::Backward)?;
-        let (next_position, next_instruction) =
-            stuck(stage + 1).filter(|(_, it)| it.op == Op::Forward)?;
-        Some(ScheduleError::Deadlock {
-            stage,
-            position,
-            instruction,
-            next_position,
-            next_instruction,
-            drawing: schedule.drawing(),
-        })
-    });
-    Err(deadlock.expect("of complete stages that are stuck, two neighbours wait for each other"))
+    let mut waits = vec![wait(schedule, num_ran, stage)];
+    while waits[waits.len() - 1].awaited_stage != stage {
+        let next = waits[waits.len() - 1].awaited_stage;
+        waits.push(wait(schedule, num_ran, next));
+    }
+    let first = (0..waits.len()).min_by_key(|&it| waits[it].stage);
+    waits.rotate_left(first.unwrap_or(0));
+    let marks: Vec<_> = waits.iter().map(|it| (it.stage, it.position)).collect();
+    Err(ScheduleError::Deadlock {
+        waits,
+        drawing: schedule.drawing(&marks),
+    })
+}
+
+/// What a stage that is stuck waits for.
+fn wait(schedule: &Schedule, num_ran: &[usize], stage: usize) -> Wait {
+    let position = num_ran[stage];
+    let instruction = schedule.stage(stage)[position];
+    let (awaited_stage, awaited) = schedule
+        .layout()
+        .waits_for(instruction, stage)
+        .expect("a stage that is stuck waits for something");
+    Wait {
+        stage,
+        position,
+        instruction,
+        awaited,
+        awaited_stage,
+    }
 }
 
 #[cfg(test)]
@@ -46,7 +62,9 @@ mod tests {
         insta::assert_snapshot!(message(text), @r"
         deadlock: stage 0 stops at position 1, where B0 waits for B0 of stage 1, and stage 1 stops at position 1, where F1 waits for F1 of stage 0: move F1 of stage 0 before its B0
         stage 0   F0    B0 F1 B1
+                        ^^
         stage 1      F0 F1 B0 B1
+                        ^^
         ");
     }
 
@@ -59,7 +77,9 @@ mod tests {
         stage 0   F0 F1    B0 B1
         stage 1      F0 F1 B0 B1
         stage 2         F0 B0 F1 B1
+                           ^^
         stage 3            F1 F0 B0 B1
+                           ^^
         ");
     }
 }

@@ -1,4 +1,4 @@
-use super::{Instruction, Schedule, ScheduleError};
+use super::{Schedule, ScheduleError, groups::Groups};
 
 /// The schedule of inference: every stage runs all micro-batches forward, in order.
 ///
@@ -7,13 +7,21 @@ use super::{Instruction, Schedule, ScheduleError};
 /// stage 1      F0 F1 F2
 /// ```
 ///
-/// Zero stages or zero micro-batches are [`ScheduleError::Empty`].
+/// With several chunks, a group of micro-batches goes through all of them before the next:
+///
+/// ```text
+/// stage 0   F0   F1   F0.1 F1.1
+/// stage 1        F0   F1   F0.1 F1.1
+/// ```
+///
+/// Zero stages, chunks or micro-batches are [`ScheduleError::Empty`].
 pub fn forward_only(
     num_stages: usize,
+    num_chunks: usize,
     num_micro_batches: usize,
 ) -> Result<Schedule, ScheduleError> {
-    Schedule::generate(num_stages, num_micro_batches, |_| {
-        (0..num_micro_batches).map(Instruction::forward).collect()
+    Schedule::generate_chunks(num_stages, num_chunks, num_micro_batches, |_| {
+        Groups::new(num_stages, num_chunks, num_micro_batches).forwards()
     })
 }
 
@@ -24,7 +32,7 @@ mod tests {
 
     #[test]
     fn micro_batches_follow_each_other_through_the_stages() {
-        let schedule = forward_only(3, 4).unwrap();
+        let schedule = forward_only(3, 1, 4).unwrap();
         validate(&schedule).unwrap();
         insta::assert_snapshot!(schedule, @r"
         stage 0   F0 F1 F2 F3
@@ -34,7 +42,17 @@ mod tests {
     }
 
     #[test]
+    fn groups_of_micro_batches_go_through_all_chunks() {
+        let schedule = forward_only(2, 2, 5).unwrap();
+        validate(&schedule).unwrap();
+        insta::assert_snapshot!(schedule, @r"
+        stage 0   F0   F1   F2   F0.1 F1.1 F2.1 F3   F4   F3.1 F4.1
+        stage 1        F0   F1   F2   F0.1 F1.1 F2.1 F3   F4   F3.1 F4.1
+        ");
+    }
+
+    #[test]
     fn no_stages_is_an_error() {
-        assert!(forward_only(0, 4).is_err());
+        assert!(forward_only(0, 1, 4).is_err());
     }
 }

@@ -31,15 +31,25 @@ impl Op {
 /// point where it is not 0: `F3.1` is the Forward of micro-batch 3 on chunk 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Instruction {
-    /// What to do.
-    pub op: Op,
-    /// The micro-batch to do it with, counted from 0.
-    pub micro_batch: usize,
-    /// The chunk of the stage to do it on, counted from 0.
-    pub chunk: usize,
+    op: Op,
+    micro_batch: u32,
+    chunk: u32,
 }
 
 impl Instruction {
+    /// An operation on a micro-batch, counted from 0, on chunk 0.
+    ///
+    /// # Panics
+    ///
+    /// If the micro-batch is not below 2^32.
+    pub fn new(op: Op, micro_batch: usize) -> Self {
+        Self {
+            op,
+            micro_batch: number(micro_batch),
+            chunk: 0,
+        }
+    }
+
     /// The Forward of a micro-batch on chunk 0.
     pub fn forward(micro_batch: usize) -> Self {
         Self::new(Op::Forward, micro_batch)
@@ -55,12 +65,36 @@ impl Instruction {
         Self::new(Op::Backward, micro_batch)
     }
 
-    pub(super) fn new(op: Op, micro_batch: usize) -> Self {
+    /// The same on another chunk, counted from 0.
+    ///
+    /// # Panics
+    ///
+    /// If the chunk is not below 2^32.
+    pub fn on_chunk(self, chunk: usize) -> Self {
         Self {
-            op,
-            micro_batch,
-            chunk: 0,
+            chunk: number(chunk),
+            ..self
         }
+    }
+
+    /// Another operation on the same micro-batch and chunk.
+    pub fn with_op(self, op: Op) -> Self {
+        Self { op, ..self }
+    }
+
+    /// What to do.
+    pub fn op(self) -> Op {
+        self.op
+    }
+
+    /// The micro-batch to do it with, counted from 0.
+    pub fn micro_batch(self) -> usize {
+        self.micro_batch as usize
+    }
+
+    /// The chunk of the stage to do it on, counted from 0.
+    pub fn chunk(self) -> usize {
+        self.chunk as usize
     }
 
     /// Reads what [`Display`](fmt::Display) writes.
@@ -91,7 +125,12 @@ impl fmt::Display for Instruction {
     }
 }
 
-fn parse_digits(text: &str) -> Option<usize> {
+/// Narrow, so that schedules of millions of instructions stay small.
+fn number(number: usize) -> u32 {
+    u32::try_from(number).expect("micro-batches and chunks are numbered below 2^32")
+}
+
+fn parse_digits(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
@@ -105,7 +144,7 @@ mod tests {
     #[case(Instruction::forward(3), "F3")]
     #[case(Instruction::recompute(0), "R0")]
     #[case(Instruction::backward(12), "B12")]
-    #[case(Instruction { chunk: 2, ..Instruction::forward(3) }, "F3.2")]
+    #[case(Instruction::forward(3).on_chunk(2), "F3.2")]
     fn an_instruction_is_written_and_read_the_same_way(
         #[case] instruction: Instruction,
         #[case] text: &str,
@@ -128,7 +167,7 @@ mod tests {
             "F.1",
             "F3.1.2",
             "é3",
-            "F99999999999999999999"
+            "F4294967296"
         )]
         token: &str,
     ) {

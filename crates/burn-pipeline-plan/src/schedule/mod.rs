@@ -1,25 +1,37 @@
 //! For each stage, the ordered list of its instructions.
 
 mod base;
+mod breadth_first;
 mod complete;
+mod csv;
 mod deadlock;
 mod error;
+mod execute;
 mod forward_only;
 mod gpipe;
+mod groups;
 mod instruction;
+mod interleaved;
 mod kind;
+mod layout;
+mod one_forward_one_backward;
 mod rematerialize;
-mod slots;
+
 mod text;
 mod validate;
-mod wait;
+mod warm_up;
+
+#[cfg(test)]
+mod proof;
 
 pub use base::Schedule;
-pub use error::ScheduleError;
+pub use error::{CellFault, ScheduleError, Wait};
 pub use forward_only::forward_only;
 pub use instruction::{Instruction, Op};
 pub use kind::ScheduleKind;
 pub use rematerialize::{Rematerialization, rematerialize};
 pub use validate::validate;
 
-pub(crate) use validate::validated_slots;
+pub(crate) use execute::{Ran, one_slot};
+pub(crate) use layout::Layout;
+pub(crate) use validate::validate_running;

@@ -24,10 +24,7 @@ pub enum Rematerialization {
 
 impl Rematerialization {
     fn recomputes(self, stage: &[Instruction], backward: usize) -> bool {
-        let forward = Instruction {
-            op: Op::Forward,
-            ..stage[backward]
-        };
+        let forward = stage[backward].with_op(Op::Forward);
         match self {
             Rematerialization::Never => false,
             Rematerialization::ExceptLast => stage[..backward].last() != Some(&forward),
@@ -64,14 +61,11 @@ pub fn rematerialize(schedule: Schedule, mode: Rematerialization) -> Schedule {
 }
 
 fn rematerialize_stage(mut stage: Vec<Instruction>, mode: Rematerialization) -> Vec<Instruction> {
-    stage.retain(|it| it.op != Op::Recompute);
+    stage.retain(|it| it.op() != Op::Recompute);
     let mut rematerialized = Vec::with_capacity(stage.len());
     for (position, &instruction) in stage.iter().enumerate() {
-        if instruction.op == Op::Backward && mode.recomputes(&stage, position) {
-            rematerialized.push(Instruction {
-                op: Op::Recompute,
-                ..instruction
-            });
+        if instruction.op() == Op::Backward && mode.recomputes(&stage, position) {
+            rematerialized.push(instruction.with_op(Op::Recompute));
         }
         rematerialized.push(instruction);
     }
@@ -169,7 +163,7 @@ mod tests {
 
     #[test]
     fn inference_has_nothing_to_recompute() {
-        let schedule = forward_only(3, 4).unwrap();
+        let schedule = forward_only(3, 1, 4).unwrap();
         for mode in MODES {
             assert_eq!(rematerialize(schedule.clone(), mode), schedule);
         }

@@ -1,55 +1,69 @@
 use std::{fmt, str::FromStr};
 
-use super::{Instruction, Schedule, ScheduleError, slots::slots};
+use super::{Instruction, Schedule, ScheduleError, execute::slots};
 
 /// Draws one stage per line and one instruction per slot of unit time.
 ///
 /// What a deadlock keeps from running follows, on every stage, after the last slot in use.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slots = slots(self);
-        let num_slots = slots.iter().flatten().max().map_or(0, |slot| slot + 1);
-        let tokens = || self.stages().iter().flatten().map(Instruction::to_string);
-        let column = tokens().map(|token| token.len() + 1).max().unwrap_or(0);
-        let labels = label(self.num_stages().saturating_sub(1)).len();
-
-        for (stage, instructions) in self.stages().iter().enumerate() {
-            if stage > 0 {
-                writeln!(f)?;
-            }
-            let ran = slots[stage].iter().copied();
-            let mut written = write(f, &label(stage))?;
-            for (instruction, slot) in instructions.iter().zip(ran.chain(num_slots..)) {
-                let start = labels + 3 + slot * column;
-                f.write_str(&" ".repeat(start - written))?;
-                written = start + write(f, &instruction.to_string())?;
-            }
-        }
-        Ok(())
+        draw(f, self, &[])
     }
 }
 
 impl Schedule {
-    /// The text form for the end of an error message; empty if it does not fit on a screen.
-    pub(super) fn drawing(&self) -> String {
+    /// The text form for the end of an error message, with a line of `^` below the instructions at
+    /// these stages and positions; empty if it does not fit on a screen.
+    pub(super) fn drawing(&self, marks: &[(usize, usize)]) -> String {
         if self.num_stages() > 16 || self.stages().iter().any(|it| it.len() > 64) {
             return String::new();
         }
-        let text = format!("\n{self}");
-        if text.lines().any(|line| line.len() > 160) {
+        let mut text = String::from("\n");
+        let drawn = draw(&mut text, self, marks);
+        if drawn.is_err() || text.lines().any(|line| line.len() > 160) {
             return String::new();
         }
         text
     }
 }
 
-fn label(stage: usize) -> String {
-    format!("stage {stage}")
+fn draw(f: &mut impl fmt::Write, schedule: &Schedule, marks: &[(usize, usize)]) -> fmt::Result {
+    let slots = slots(schedule);
+    let num_slots = slots.iter().flatten().max().map_or(0, |slot| slot + 1);
+    let tokens = || {
+        schedule
+            .stages()
+            .iter()
+            .flatten()
+            .map(Instruction::to_string)
+    };
+    let column = tokens().map(|token| token.len() + 1).max().unwrap_or(0);
+    let labels = label(schedule.num_stages().saturating_sub(1)).len();
+
+    for (stage, instructions) in schedule.stages().iter().enumerate() {
+        if stage > 0 {
+            writeln!(f)?;
+        }
+        let (mut line, mut below) = (label(stage), String::new());
+        let slots = slots[stage].iter().copied().chain(num_slots..);
+        for (position, (instruction, slot)) in instructions.iter().zip(slots).enumerate() {
+            let start = labels + 3 + slot as usize * column;
+            let token = instruction.to_string();
+            if marks.contains(&(stage, position)) {
+                below = format!("{below:start$}{}", "^".repeat(token.len()));
+            }
+            line = format!("{line:start$}{token}");
+        }
+        f.write_str(&line)?;
+        if !below.is_empty() {
+            write!(f, "\n{below}")?;
+        }
+    }
+    Ok(())
 }
 
-fn write(f: &mut fmt::Formatter<'_>, text: &str) -> Result<usize, fmt::Error> {
-    f.write_str(text)?;
-    Ok(text.len())
+fn label(stage: usize) -> String {
+    format!("stage {stage}")
 }
 
 /// Reads the text form. Only the order within a line counts, not the columns.
@@ -123,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_labels_of_eleven_stages_line_up() {
-        let schedule = crate::forward_only(11, 1).unwrap().to_string();
+        let schedule = crate::forward_only(11, 1, 1).unwrap().to_string();
         let lines: Vec<&str> = schedule.lines().collect();
         assert_eq!(lines[0], "stage 0    F0");
         assert_eq!(lines[9], "stage 9                               F0");
@@ -151,7 +165,7 @@ mod tests {
         #[case] fits: bool,
     ) {
         let schedule = ScheduleKind::GPipe.schedule(num_stages, num_micro_batches);
-        assert_eq!(!schedule.unwrap().drawing().is_empty(), fits);
+        assert_eq!(!schedule.unwrap().drawing(&[]).is_empty(), fits);
     }
 
     #[test]
@@ -187,12 +201,9 @@ mod tests {
 
     fn instruction() -> impl Strategy<Value = Instruction> {
         let op = prop_oneof![Just(Op::Forward), Just(Op::Recompute), Just(Op::Backward)];
-        let micro_batch = prop_oneof![0..6usize, any::<usize>()];
-        (op, micro_batch, 0..3usize).prop_map(|(op, micro_batch, chunk)| Instruction {
-            op,
-            micro_batch,
-            chunk,
-        })
+        let micro_batch = prop_oneof![0..6u32, any::<u32>()];
+        (op, micro_batch, 0..3usize)
+            .prop_map(|(op, m, chunk)| Instruction::new(op, m as usize).on_chunk(chunk))
     }
 
     proptest! {

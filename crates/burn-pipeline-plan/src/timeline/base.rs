@@ -1,7 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Span;
-use crate::{Schedule, ScheduleError, schedule::validated_slots};
+use crate::{
+    Schedule, ScheduleError,
+    schedule::{Layout, one_slot, validate_running},
+};
 
 /// Who ran which instruction from when to when: simulated or measured.
 ///
@@ -50,19 +53,29 @@ impl Timeline {
     ///
     /// A schedule that [`validate`](crate::validate()) refuses is the same error here.
     pub fn of_slots(schedule: &Schedule) -> Result<Self, ScheduleError> {
-        let slots = validated_slots(schedule)?;
-        let spans = |(stage, slots): (usize, Vec<usize>)| {
-            let instructions = schedule.stage(stage).iter().zip(slots);
-            let span = move |(&instruction, slot)| Span {
-                stage,
-                instruction,
-                start: slot as f64,
-                end: (slot + 1) as f64,
+        let executed = validate_running(schedule, one_slot)?;
+        let stages = (0..schedule.num_stages()).map(|stage| {
+            let spans = executed.spans(stage);
+            let span = move |(instruction, start, end)| {
+                Span::new(stage, instruction, f64::from(start), f64::from(end))
             };
-            instructions.map(span).collect()
-        };
-        let stages = slots.into_iter().enumerate().map(spans).collect();
-        Ok(Self { stages })
+            spans.map(span).collect()
+        });
+        Ok(Self::of_stages(stages.collect()))
+    }
+
+    /// A timeline of these spans, by stage and in order of start.
+    pub(crate) fn of_stages(stages: Vec<Vec<Span>>) -> Self {
+        Self { stages }
+    }
+
+    /// How the chunks of its stages follow each other along the model.
+    pub(crate) fn layout(&self) -> Layout {
+        let last = self.spans().map(|it| it.instruction.chunk()).max();
+        Layout {
+            num_stages: self.num_stages(),
+            num_chunks: last.map_or(0, |last| last + 1),
+        }
     }
 
     /// How many stages there are, busy or not.
@@ -142,12 +155,7 @@ mod tests {
     use crate::Instruction;
 
     fn span(stage: usize, micro_batch: usize, start: f64, end: f64) -> Span {
-        Span {
-            stage,
-            instruction: Instruction::forward(micro_batch),
-            start,
-            end,
-        }
+        Span::new(stage, Instruction::forward(micro_batch), start, end)
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod base;
 mod span;
+mod stage_time;
 
 pub use base::Timeline;
 pub use span::Span;
+pub use stage_time::StageTime;

@@ -16,4 +16,21 @@ pub struct Span {
     pub start: f64,
     /// When it ended, in seconds.
     pub end: f64,
+    /// How long of that the stage moved data: took a boundary or a gradient to its device, or
+    /// handed one over. In seconds.
+    #[serde(default)]
+    pub moving: f32,
+}
+
+impl Span {
+    /// An instruction that moved no data.
+    pub fn new(stage: usize, instruction: Instruction, start: f64, end: f64) -> Self {
+        Self {
+            stage,
+            instruction,
+            start,
+            end,
+            moving: 0.0,
+        }
+    }
 }

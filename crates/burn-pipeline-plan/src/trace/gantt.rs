@@ -124,11 +124,8 @@ mod tests {
 
     #[test]
     fn a_measured_timeline_is_drawn_to_scale() {
-        let span = |stage, instruction, start: f64, end: f64| Span {
-            stage,
-            instruction,
-            start: start / 1000.0,
-            end: end / 1000.0,
+        let span = |stage, instruction, start: f64, end: f64| {
+            Span::new(stage, instruction, start / 1000.0, end / 1000.0)
         };
         let timeline = Timeline::new(
             2,

@@ -36,7 +36,7 @@ fn block(span: Span, num_cells: usize, axis: &Axis) -> String {
     let lasts = (span.end - span.start) / axis.cell_seconds() + 1e-9;
     let fits = num_cells >= name.len() && lasts >= name.len() as f64;
     let name = if fits { name } else { String::new() };
-    let shade = fill(span.instruction.op).to_string();
+    let shade = fill(span.instruction.op()).to_string();
     let num_shades = num_cells - name.len();
     name + &shade.repeat(num_shades)
 }
@@ -55,7 +55,7 @@ struct Share {
 
 impl Cell {
     fn add(&mut self, span: Span, seconds: f64) {
-        let share = &mut self.shares[span.instruction.op as usize];
+        let share = &mut self.shares[span.instruction.op() as usize];
         share.seconds += seconds.max(0.0);
         if share.longest.is_none_or(|(longest, _)| seconds > longest) {
             share.longest = Some((seconds, span));
@@ -86,12 +86,9 @@ mod tests {
     };
 
     fn row_of(spans: &[(&str, f64, f64)]) -> String {
-        let spans = spans.iter().map(|&(name, start, end)| Span {
-            stage: 0,
-            instruction: Instruction::parse(name).unwrap(),
-            start,
-            end,
-        });
+        let spans = spans
+            .iter()
+            .map(|&(name, start, end)| Span::new(0, Instruction::parse(name).unwrap(), start, end));
         row(spans, &AXIS)
     }
 

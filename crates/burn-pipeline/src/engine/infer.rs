@@ -84,7 +84,7 @@ impl<M: Sequential> InferTask<M> {
     fn run_all(&mut self, model: &M, spans: &mut Vec<Span>) -> Result<(), Halt> {
         let stage = self.stage;
         for instruction in std::mem::take(&mut self.instructions) {
-            let micro_batch = instruction.micro_batch;
+            let micro_batch = instruction.micro_batch();
             let boundary = self.boundaries.receive(micro_batch)?;
             let start = self.start.elapsed().as_secs_f64();
             let layers = &mut self.layers;
@@ -102,12 +102,7 @@ impl<M: Sequential> InferTask<M> {
             )?;
             self.outputs.send(micro_batch, outputs)?;
             let end = self.start.elapsed().as_secs_f64();
-            spans.push(Span {
-                stage,
-                instruction,
-                start,
-                end,
-            });
+            spans.push(Span::new(stage, instruction, start, end));
         }
         Ok(())
     }

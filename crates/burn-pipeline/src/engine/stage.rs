@@ -65,12 +65,12 @@ impl<M: Sequential> StageTask<M> {
     /// Make the copies that the step works on.
     fn start(mut self) -> Result<Stage<M>, Halt> {
         let first = self.instructions[0];
-        let recomputes = |instruction: &&Instruction| instruction.op == Op::Recompute;
+        let recomputes = |instruction: &&Instruction| instruction.op() == Op::Recompute;
         let recomputed: HashSet<usize> = self
             .instructions
             .iter()
             .filter(recomputes)
-            .map(|instruction| instruction.micro_batch)
+            .map(|instruction| instruction.micro_batch())
             .collect();
         let copies = guarded(
             self.stage,
@@ -126,12 +126,7 @@ impl<M: Sequential> Stage<M> {
                 |stage| stage.task.layers.position.clone(),
             )?;
             let end = self.task.start.elapsed().as_secs_f64();
-            spans.push(Span {
-                stage,
-                instruction,
-                start,
-                end,
-            });
+            spans.push(Span::new(stage, instruction, start, end));
         }
 
         guarded(
@@ -148,8 +143,8 @@ impl<M: Sequential> Stage<M> {
     }
 
     fn wait(&mut self, instruction: Instruction) -> Result<Arrival, Halt> {
-        let micro_batch = instruction.micro_batch;
-        match (instruction.op, &mut self.task.source, &mut self.task.sink) {
+        let micro_batch = instruction.micro_batch();
+        match (instruction.op(), &mut self.task.source, &mut self.task.sink) {
             (Op::Forward, Source::Batch(boundaries), _) => Ok(boundaries
                 .remove(&micro_batch)
                 .map_or(Arrival::Nothing, Arrival::Boundary)),
@@ -169,8 +164,8 @@ impl<M: Sequential> Stage<M> {
     }
 
     fn execute(&mut self, instruction: Instruction, arrival: Arrival) -> Result<(), Halt> {
-        let micro_batch = instruction.micro_batch;
-        match (instruction.op, arrival) {
+        let micro_batch = instruction.micro_batch();
+        match (instruction.op(), arrival) {
             (Op::Forward, Arrival::Boundary(boundary)) => self.forward(micro_batch, boundary),
             (Op::Forward, _) => unreachable!("a validated schedule runs each forward once"),
             (Op::Recompute, _) => self.recompute(micro_batch),

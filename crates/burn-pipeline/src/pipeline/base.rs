@@ -193,7 +193,7 @@ impl<M: Sequential + 'static> PipelineModule<M> {
             .map(|part| AnySignal::new(narrow(&input, part.clone())))
             .collect();
 
-        let schedule = forward_only(self.runtime.partition.num_stages(), parts.len())?;
+        let schedule = forward_only(self.runtime.partition.num_stages(), 1, parts.len())?;
         let workers = self.runtime.workers()?;
         let step = self.runtime.step(&workers, &schedule, self.facts());
         let outputs = infer(&step, &self.model, inputs)?;
