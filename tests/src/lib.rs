@@ -8,3 +8,4 @@ pub mod fragile;
 pub mod models;
 pub mod pipelined;
 pub mod reference;
+pub mod schedules;

@@ -18,10 +18,12 @@ pub fn whole<T: Toy>(model: &T::Model, batch: (Input<T>, T::Target)) -> Step {
 }
 
 /// A step by micro-batches on one thread, one layer after the other: all forward, then all
-/// backward, last one first. A toy that draws is seeded before each layer.
+/// backward. A toy that draws is seeded before each layer.
 pub struct ByMicroBatches {
     /// How many there are at most.
     pub num_micro_batches: usize,
+    /// Whether the last one runs backward first: it is the order of the sum.
+    pub last_first: bool,
     /// The seed of the run.
     pub seed: u64,
     /// The number of steps before this one.
@@ -56,7 +58,11 @@ impl ByMicroBatches {
         }
 
         let mut gradients = GradientsAccumulator::new();
-        for loss in losses.iter().rev() {
+        let mut order: Vec<_> = losses.iter().collect();
+        if self.last_first {
+            order.reverse();
+        }
+        for loss in order {
             gradients.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
         }
         let losses = losses.into_iter().map(Tensor::without_autodiff);

@@ -5,7 +5,9 @@
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use burn::tensor::{Device, Tensor};
-use burn_pipeline::{PipelineConfig, PipelineError, PipelineModule, Placement, Rematerialization};
+use burn_pipeline::{
+    PipelineConfig, PipelineError, PipelineModule, Placement, Rematerialization, ScheduleKind,
+};
 use burn_pipeline_tests::data::floats;
 use burn_pipeline_tests::fragile::{Event, Fault, Fragile, Watched, fragile};
 use burn_pipeline_tests::models::mean_square;
@@ -28,10 +30,15 @@ fn turn() -> MutexGuard<'static, ()> {
 }
 
 fn pipeline(mode: Rematerialization) -> (PipelineModule<Vec<Fragile>>, Fault) {
+    scheduled(ScheduleKind::GPipe, mode)
+}
+
+fn scheduled(kind: ScheduleKind, mode: Rematerialization) -> (PipelineModule<Vec<Fragile>>, Fault) {
     let device = Device::flex();
     let (model, fault) = fragile(6, WIDTH, &device);
     let pipeline = PipelineConfig::new()
         .with_num_micro_batches(4)
+        .with_schedule(kind)
         .with_rematerialization(mode)
         .with_threads_per_stage(Some(2))
         .init(model, Placement::even(&vec![device; 3]))
@@ -95,10 +102,11 @@ fn steps_that_fail_leave_no_graph_behind(
     #[values(0, 1, 2)] stage: usize,
     #[values(Event::Run, Event::Visit)] event: Event,
     #[values(Rematerialization::Never, Rematerialization::Always)] mode: Rematerialization,
+    #[values("gpipe", "interleaved:2")] schedule: &str,
 ) {
     let _turn = turn();
     silence_workers();
-    let (pipeline, fault) = pipeline(mode);
+    let (pipeline, fault) = scheduled(schedule.parse().unwrap(), mode);
     let growth = growth(|round| {
         fault.arm(stage, event, round % 4);
         train(&pipeline, &fault).unwrap_err();

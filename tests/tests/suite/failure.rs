@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use burn_pipeline::{
     Instruction, Op, PipelineConfig, PipelineError, PipelineModule, Placement, Rematerialization,
-    StageError,
+    Schedule, ScheduleKind, StageError, rematerialize,
 };
 use burn_pipeline_tests::compare::{Step, parameters};
 use burn_pipeline_tests::data::{floats, generator};
@@ -11,25 +11,28 @@ use burn_pipeline_tests::fragile::{Event, Fault, Fragile, Watched, fragile};
 use burn_pipeline_tests::models::mean_square;
 use rstest::rstest;
 
-const NUM_STAGES: usize = 3;
 const NUM_MICRO_BATCHES: usize = 3;
 const WIDTH: usize = 4;
 
-fn pipeline() -> (PipelineModule<Vec<Fragile>>, Fault) {
+type Pipeline = PipelineModule<Vec<Fragile>>;
+
+fn pipeline(kind: &ScheduleKind) -> (Pipeline, Fault) {
     let device = Device::flex();
     let (model, fault) = fragile(5, WIDTH, &device);
+    let num_stages = parts(kind).len() / kind.num_chunks();
     let pipeline = PipelineConfig::new()
         .with_num_micro_batches(NUM_MICRO_BATCHES)
         .with_rematerialization(Rematerialization::Always)
+        .with_schedule(kind.clone())
         .init(
             model,
-            Placement::from_counts(&vec![device; NUM_STAGES], &[2, 1, 2]),
+            Placement::from_counts(&vec![device; num_stages], parts(kind)),
         )
         .unwrap();
     (pipeline, fault)
 }
 
-fn train(pipeline: &PipelineModule<Vec<Fragile>>, fault: &Fault) -> Result<Step, PipelineError> {
+fn train(pipeline: &Pipeline, fault: &Fault) -> Result<Step, PipelineError> {
     let device = Device::flex();
     let input = Watched(floats([6, WIDTH], 1, &device), fault.clone());
     let target = floats([6, WIDTH], 2, &device);
@@ -46,57 +49,91 @@ fn failure(error: PipelineError) -> StageError {
     }
 }
 
-/// The event that belongs to an instruction: GPipe runs the micro-batches forward, then each
-/// recomputed and backward from the last to the first.
-fn event(stage: usize, instruction: Instruction) -> (Event, usize) {
-    let layers = [2, 1, 2][stage];
-    let micro_batch = instruction.micro_batch();
-    let from_the_last = NUM_MICRO_BATCHES - 1 - micro_batch;
-    match instruction.op() {
-        Op::Forward => (Event::Run, layers * micro_batch),
-        Op::Recompute => (Event::Run, layers * (NUM_MICRO_BATCHES + from_the_last)),
-        // The outputs of all but the last stage and the leaves of all but the first are visited.
-        Op::Backward => (Event::Visit, from_the_last * if stage == 1 { 2 } else { 1 }),
+/// The number of layers in each part.
+fn parts(kind: &ScheduleKind) -> &'static [usize] {
+    match kind.num_chunks() {
+        1 => &[2, 1, 2],
+        _ => &[1, 1, 2, 1],
     }
+}
+
+/// The event that belongs to an instruction, and how many of its kind the stage has seen before.
+///
+/// Each layer of a Forward and a Recompute is one run. In a Backward, the outputs of all parts but
+/// the last are visited twice, for the gradients that arrived and for their sum, and the leaves of
+/// all but the first once.
+fn event(
+    pipeline: &Pipeline,
+    schedule: &Schedule,
+    stage: usize,
+    of: Instruction,
+) -> (Event, usize) {
+    let num_parts = pipeline.partition().num_stages();
+    let count = |it: &Instruction, event| {
+        let part = it.chunk() * schedule.num_stages() + stage;
+        match (it.op(), event) {
+            (Op::Backward, Event::Visit) => {
+                2 * usize::from(part + 1 < num_parts) + usize::from(part > 0)
+            }
+            (Op::Forward | Op::Recompute, Event::Run) => pipeline.partition().stage(part).len(),
+            _ => 0,
+        }
+    };
+    let event = match of.op() {
+        Op::Backward => Event::Visit,
+        Op::Forward | Op::Recompute => Event::Run,
+    };
+    let before = schedule.stage(stage).iter().take_while(|it| **it != of);
+    (event, before.map(|it| count(it, event)).sum())
 }
 
 #[rstest]
 fn a_failure_at_any_place_is_named_and_leaves_no_trace(
+    #[values("gpipe", "1f1b", "interleaved:2", "breadth-first:2")] kind: &str,
     #[values(0, 1, 2)] stage: usize,
-    #[values(Op::Forward, Op::Recompute, Op::Backward)] op: Op,
-    #[values(0, 1, 2)] micro_batch: usize,
 ) {
+    let kind: ScheduleKind = kind.parse().unwrap();
+    let num_stages = parts(&kind).len() / kind.num_chunks();
+    let schedule = kind.schedule(num_stages, NUM_MICRO_BATCHES).unwrap();
+    let schedule = rematerialize(schedule, Rematerialization::Always);
+    if stage == num_stages {
+        return;
+    }
     let _draws = generator();
-    let (undisturbed, no_fault) = pipeline();
+    let (undisturbed, no_fault) = pipeline(&kind);
     let first = train(&undisturbed, &no_fault).unwrap();
     let second = train(&undisturbed, &no_fault).unwrap();
 
-    let (pipeline, fault) = pipeline();
-    train(&pipeline, &fault).unwrap().assert_same(&first);
-    let before = parameters(&pipeline);
+    for &instruction in schedule.stage(stage) {
+        println!("{instruction}");
+        let (pipeline, fault) = pipeline(&kind);
+        train(&pipeline, &fault).unwrap().assert_same(&first);
+        let before = parameters(&pipeline);
 
-    let instruction = Instruction::new(op, micro_batch);
-    let (event, nth) = event(stage, instruction);
-    fault.arm(stage, event, nth);
-    let error = failure(train(&pipeline, &fault).unwrap_err());
+        let (event, nth) = event(&pipeline, &schedule, stage, instruction);
+        fault.arm(stage, event, nth);
+        let error = failure(train(&pipeline, &fault).unwrap_err());
 
-    assert_eq!(error.stage, stage);
-    assert_eq!(error.instruction, instruction);
-    assert_eq!(error.message, "a fault that the test asked for");
-    let first_layer = [0, 2, 3][stage];
-    let in_layer = (op != Op::Backward).then(|| (first_layer, first_layer.to_string()));
-    assert_eq!(error.layer, in_layer);
-    assert!(error.to_string().contains(&format!("stage {stage} failed")));
+        assert_eq!(error.stage, stage);
+        assert_eq!(error.instruction, instruction);
+        assert_eq!(error.message, "a fault that the test asked for");
+        let part = instruction.chunk() * num_stages + stage;
+        let first_layer = pipeline.partition().stage(part).start;
+        let in_layer =
+            (instruction.op() != Op::Backward).then(|| (first_layer, first_layer.to_string()));
+        assert_eq!(error.layer, in_layer);
+        assert!(error.to_string().contains(&format!("stage {stage} failed")));
 
-    assert_eq!(parameters(&pipeline), before);
-    assert_eq!(pipeline.num_steps(), 1);
-    train(&pipeline, &fault).unwrap().assert_same(&second);
+        assert_eq!(parameters(&pipeline), before);
+        assert_eq!(pipeline.num_steps(), 1);
+        train(&pipeline, &fault).unwrap().assert_same(&second);
+    }
 }
 
 #[test]
 fn a_loss_that_panics_is_named_as_the_loss() {
     let _draws = generator();
-    let (pipeline, fault) = pipeline();
+    let (pipeline, fault) = pipeline(&ScheduleKind::GPipe);
     let device = Device::flex();
     let input = Watched(floats([6, WIDTH], 1, &device), fault.clone());
     let error = pipeline
@@ -114,7 +151,7 @@ fn a_loss_that_panics_is_named_as_the_loss() {
 #[test]
 fn an_inference_that_fails_is_an_error_and_the_next_one_works() {
     let _draws = generator();
-    let (pipeline, fault) = pipeline();
+    let (pipeline, fault) = pipeline(&ScheduleKind::GPipe);
     let input = || Watched(floats([6, WIDTH], 1, &Device::flex()), Fault::default());
     fault.arm(1, Event::Run, 2);
     let error = failure(pipeline.forward(input()).err().unwrap());

@@ -2,7 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use burn_pipeline::{PipelineConfig, PipelineError, PipelineModule, Rematerialization, Sequential};
+use burn_pipeline::{
+    PipelineConfig, PipelineError, PipelineModule, Rematerialization, ScheduleKind, Sequential,
+};
 use burn_pipeline_tests::compare::{
     Step, assert_close, assert_same, assert_same_parameters, parameters, values,
 };
@@ -10,7 +12,7 @@ use burn_pipeline_tests::data::{floats, generator};
 use burn_pipeline_tests::models::{
     Convolution, Encoded, Frozen, LowRank, Mlp, Output, Pair, Parcels, Toy, Transformer,
 };
-use burn_pipeline_tests::pipelined::{first_step, partitions, pipeline};
+use burn_pipeline_tests::pipelined::{first_step, partitions_for, pipeline};
 use rstest::rstest;
 
 #[rstest]
@@ -24,13 +26,14 @@ fn forward_is_the_forward_of_the_model_in_validation(
         infers::<Encoded>,
         infers::<LowRank>
     )]
-    infers: fn(usize, usize),
+    infers: fn(usize, usize, ScheduleKind),
     #[values((1, 5), (4, 8), (3, 7), (4, 2))] (num_micro_batches, num_samples): (usize, usize),
+    #[values("gpipe", "interleaved:2")] schedule: &str,
 ) {
-    infers(num_micro_batches, num_samples);
+    infers(num_micro_batches, num_samples, schedule.parse().unwrap());
 }
 
-fn infers<T: Toy>(num_micro_batches: usize, num_samples: usize)
+fn infers<T: Toy>(num_micro_batches: usize, num_samples: usize, kind: ScheduleKind)
 where
     Output<T>: Read,
 {
@@ -40,8 +43,10 @@ where
     let (input, _) = T::batch(num_samples, &device);
     let plain = model.valid().forward_layers(input.clone()).read();
 
-    let config = PipelineConfig::new().with_num_micro_batches(num_micro_batches);
-    for counts in partitions(model.num_layers()) {
+    let config = PipelineConfig::new()
+        .with_num_micro_batches(num_micro_batches)
+        .with_schedule(kind.clone());
+    for counts in partitions_for(&kind, model.num_layers()) {
         println!("counts {counts:?}");
         let output = pipeline::<T>(&config, &counts, &device).forward(input.clone());
         let output = output.unwrap().read();

@@ -18,11 +18,15 @@ use crate::signal::AnySignal;
 struct InferTask<M> {
     stage: usize,
     instructions: Vec<Instruction>,
-    layers: StageLayers,
+    chunks: Vec<InferChunk>,
     model: M,
+    start: Instant,
+}
+
+struct InferChunk {
+    layers: StageLayers,
     boundaries: Inbox<AnySignal>,
     outputs: Outbox<AnySignal>,
-    start: Instant,
 }
 
 /// The outputs of `inputs`, one per micro-batch, without autodiff and with all training
@@ -32,7 +36,6 @@ pub(crate) fn infer<M: Sequential + 'static>(
     model: &M,
     inputs: Vec<AnySignal>,
 ) -> Result<Vec<AnySignal>, PipelineError> {
-    let num_stages = step.partition.num_stages();
     let num_micro_batches = inputs.len();
     let start = Instant::now();
 
@@ -42,22 +45,27 @@ pub(crate) fn infer<M: Sequential + 'static>(
         let _ = outbox.send(micro_batch, input);
     }
 
-    let mut jobs: Vec<Box<dyn FnOnce() -> Report<()> + Send>> = Vec::new();
-    for stage in 0..num_stages {
+    let mut chunks: Vec<Vec<InferChunk>> = step.devices.iter().map(|_| Vec::new()).collect();
+    for part in 0..step.partition.num_stages() {
         let (outputs, next) = mailbox();
+        chunks[step.stage_of(part)].push(InferChunk {
+            layers: step.layers(part),
+            boundaries,
+            outputs,
+        });
+        boundaries = next;
+    }
+    let tasks = chunks.into_iter().enumerate().map(|(stage, chunks)| {
         let task = InferTask {
             stage,
             instructions: step.schedule.stage(stage).to_vec(),
-            layers: step.layers(stage),
+            chunks,
             model: model.clone(),
-            boundaries,
-            outputs,
             start,
         };
-        jobs.push(Box::new(move || task.run()));
-        boundaries = next;
-    }
-    step.run(jobs)?;
+        Box::new(move || task.run()) as Box<dyn FnOnce() -> Report<()> + Send>
+    });
+    step.run(tasks.collect())?;
 
     let outputs = (0..num_micro_batches).map(|micro_batch| boundaries.receive(micro_batch));
     Ok(outputs
@@ -67,11 +75,10 @@ pub(crate) fn infer<M: Sequential + 'static>(
 
 impl<M: Sequential> InferTask<M> {
     fn run(mut self) -> Report<()> {
-        let layers = self.layers.range.clone();
-        let model = self
-            .model
-            .clone()
-            .map_layers(&mut OwnLayers::new(&layers, Valid));
+        let mut model = self.model.clone();
+        for chunk in &self.chunks {
+            model = model.map_layers(&mut OwnLayers::new(&chunk.layers.range, Valid));
+        }
         let mut spans = Vec::new();
         let outcome = self.run_all(&model, &mut spans);
         Report {
@@ -83,24 +90,28 @@ impl<M: Sequential> InferTask<M> {
 
     fn run_all(&mut self, model: &M, spans: &mut Vec<Span>) -> Result<(), Halt> {
         let stage = self.stage;
-        for instruction in std::mem::take(&mut self.instructions) {
+        for &instruction in &self.instructions {
+            let InferChunk {
+                layers,
+                boundaries,
+                outputs,
+            } = &mut self.chunks[instruction.chunk()];
             let micro_batch = instruction.micro_batch();
-            let boundary = self.boundaries.receive(micro_batch)?;
+            let boundary = boundaries.receive(micro_batch)?;
             let start = self.start.elapsed().as_secs_f64();
-            let layers = &mut self.layers;
-            let outputs = guarded(
+            let output = guarded(
                 stage,
                 instruction,
                 layers,
                 |layers| {
                     let boundary = boundary.receive(&layers.device);
-                    let outputs = layers.infer(model, boundary).into_plain();
+                    let output = layers.infer(model, boundary).into_plain();
                     flush(layers);
-                    Ok(outputs)
+                    Ok(output)
                 },
                 |layers| layers.position.clone(),
             )?;
-            self.outputs.send(micro_batch, outputs)?;
+            outputs.send(micro_batch, output)?;
             let end = self.start.elapsed().as_secs_f64();
             spans.push(Span::new(stage, instruction, start, end));
         }

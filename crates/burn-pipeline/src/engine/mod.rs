@@ -14,6 +14,7 @@
 //! or cannot go on drops its ends of the channels, so its neighbours stop as well; each sends
 //! exactly one report (8), whatever happens, and keeps nothing of the step.
 
+mod chunk;
 mod gradients;
 mod inbox;
 mod infer;

@@ -13,7 +13,7 @@ use super::gradients::gather;
 use super::inbox::mailbox;
 use super::layers::StageLayers;
 use super::report::{Position, Report, message_of, outcomes};
-use super::task::{LossEnd, Sink, Source, StageTask};
+use super::task::{ChunkResult, ChunkTask, LossEnd, Sink, Source, StageTask};
 use super::worker::Workers;
 use crate::PipelineError;
 use crate::layer::Sequential;
@@ -35,25 +35,31 @@ pub(crate) struct Step<'a> {
 pub(crate) struct StepResult {
     pub(crate) gradients: GradientsParams,
     pub(crate) timeline: Timeline,
-    /// Of each stage: not the model's before they are committed.
+    /// Of each part: not the model's before they are committed.
     pub(crate) statistics: Vec<Statistics>,
 }
 
 impl Step<'_> {
-    pub(crate) fn layers(&self, stage: usize) -> StageLayers {
+    /// The layers of one part of the model: those of a chunk of a stage.
+    pub(crate) fn layers(&self, part: usize) -> StageLayers {
         StageLayers {
-            range: self.partition.stage(stage),
+            range: self.partition.stage(part),
             facts: self.facts.clone(),
-            device: self.devices[stage].clone(),
+            device: self.devices[self.stage_of(part)].clone(),
             seed: self.seed,
             step: self.step,
             position: Position::default(),
         }
     }
 
-    /// Whether anything before `stage` trains, so that its inputs need gradients.
-    fn trains_before(&self, stage: usize) -> bool {
-        let layers = self.partition.stage(stage);
+    /// The stage that holds a part: parts go round the stages.
+    pub(crate) fn stage_of(&self, part: usize) -> usize {
+        part % self.devices.len()
+    }
+
+    /// Whether anything before `part` trains, so that its inputs need gradients.
+    fn trains_before(&self, part: usize) -> bool {
+        let layers = self.partition.stage(part);
         self.facts[..layers.start]
             .iter()
             .any(|facts| facts.trainable)
@@ -111,63 +117,59 @@ pub(crate) fn train<M: Sequential + 'static>(
     inputs: Vec<AnySignal>,
     loss: Box<dyn LossEnd>,
 ) -> Result<StepResult, PipelineError> {
-    let num_stages = step.partition.num_stages();
+    let num_parts = step.partition.num_stages();
+    let num_stages = step.devices.len();
     let start = Instant::now();
 
     let mut source = Source::Batch(inputs.into_iter().enumerate().collect::<HashMap<_, _>>());
     let mut gradients = None;
-    let mut loss = Some(loss);
-    let mut jobs: Vec<Box<dyn FnOnce() -> Report<_> + Send>> = Vec::new();
-
-    for stage in 0..num_stages {
-        let (sink, next) = match stage + 1 < num_stages {
-            true => {
-                let (boundaries, inbox) = mailbox();
-                let (outbox, inbox_of_gradients) = match step.trains_before(stage + 1) {
-                    true => {
-                        let (outbox, inbox) = mailbox();
-                        (Some(outbox), Some(inbox))
-                    }
-                    false => (None, None),
-                };
-                let sink = Sink::Next {
-                    boundaries,
-                    gradients: inbox_of_gradients,
-                };
-                (sink, Some((inbox, outbox)))
-            }
-            false => {
-                let loss = loss.take().expect("one stage is the last");
-                (Sink::Loss(loss), None)
-            }
-        };
-        let task = StageTask {
-            stage,
-            instructions: step.schedule.stage(stage).to_vec(),
-            layers: step.layers(stage),
-            model: model.clone(),
+    let mut chunks: Vec<Vec<ChunkTask>> = (0..num_stages).map(|_| Vec::new()).collect();
+    let mut add = |part, source, sink, gradients| {
+        chunks[step.stage_of(part)].push(ChunkTask {
+            part,
+            layers: step.layers(part),
             source,
             sink,
             gradients,
+        });
+    };
+    for part in 0..num_parts - 1 {
+        let (boundaries, inbox) = mailbox();
+        let (outbox, returned) = match step.trains_before(part + 1) {
+            true => {
+                let (outbox, returned) = mailbox();
+                (Some(outbox), Some(returned))
+            }
+            false => (None, None),
+        };
+        let sink = Sink::Next {
+            boundaries,
+            gradients: returned,
+        };
+        add(part, source, sink, gradients);
+        source = Source::Before(inbox);
+        gradients = outbox;
+    }
+    add(num_parts - 1, source, Sink::Loss(loss), gradients);
+
+    let tasks = chunks.into_iter().enumerate().map(|(stage, chunks)| {
+        let task = StageTask {
+            stage,
+            instructions: step.schedule.stage(stage).to_vec(),
+            chunks,
+            model: model.clone(),
             start,
         };
-        jobs.push(Box::new(move || task.run()));
+        Box::new(move || task.run()) as Box<dyn FnOnce() -> Report<_> + Send>
+    });
+    let (results, timeline) = step.run(tasks.collect())?;
 
-        match next {
-            Some((inbox, outbox)) => {
-                source = Source::Before(inbox);
-                gradients = outbox;
-            }
-            None => break,
-        }
-    }
-
-    let (results, timeline) = step.run(jobs)?;
-
+    let mut results: Vec<ChunkResult> = results.into_iter().flatten().collect();
+    results.sort_by_key(|result| result.part);
     let mut gradients = GradientsParams::new();
-    let mut statistics = Vec::with_capacity(num_stages);
-    for (stage, result) in results.into_iter().enumerate() {
-        let layers = step.partition.stage(stage);
+    let mut statistics = Vec::with_capacity(num_parts);
+    for result in results {
+        let layers = step.partition.stage(result.part);
         gather(model, &layers, result.gradients, &mut gradients);
         statistics.push(result.statistics);
     }

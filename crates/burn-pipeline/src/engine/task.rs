@@ -12,23 +12,23 @@ use super::layers::StageLayers;
 use crate::rematerialize::{Pass, Statistics};
 use crate::signal::{AnySignal, FloatGradients};
 
-/// Where a stage's boundaries come from: the caller for the first stage, else the one before.
+/// Where a chunk's boundaries come from: the caller at the first place, else the one before.
 pub(crate) enum Source {
     Batch(HashMap<usize, AnySignal>),
     Before(Inbox<AnySignal>),
 }
 
-/// Where a stage's outputs go: to the next stage, or into the loss.
+/// Where a chunk's outputs go: to the next place, or into the loss.
 pub(crate) enum Sink {
     Next {
         boundaries: Outbox<AnySignal>,
-        /// Absent when nothing at or before this stage trains.
+        /// Absent when nothing at or before this place trains.
         gradients: Option<Inbox<FloatGradients>>,
     },
     Loss(Box<dyn LossEnd>),
 }
 
-/// The end of the pipeline: what the last stage does with its outputs.
+/// The end of the pipeline: what the last place does with its outputs.
 pub(crate) trait LossEnd: Send {
     /// The loss of one micro-batch, weighted by its share of the mini-batch.
     fn loss(&mut self, micro_batch: usize, outputs: AnySignal, pass: Pass) -> Tensor<1>;
@@ -38,17 +38,25 @@ pub(crate) trait LossEnd: Send {
 pub(crate) struct StageTask<M> {
     pub(crate) stage: usize,
     pub(crate) instructions: Vec<Instruction>,
-    pub(crate) layers: StageLayers,
+    pub(crate) chunks: Vec<ChunkTask>,
     pub(crate) model: M,
-    pub(crate) source: Source,
-    pub(crate) sink: Sink,
-    /// Absent on the first stage, and where nothing before this stage trains.
-    pub(crate) gradients: Option<Outbox<FloatGradients>>,
     pub(crate) start: Instant,
 }
 
-/// What a stage has to show for a step.
-pub(crate) struct StageResult {
+/// One chunk's part of it.
+pub(crate) struct ChunkTask {
+    /// Which part of the model the chunk is.
+    pub(crate) part: usize,
+    pub(crate) layers: StageLayers,
+    pub(crate) source: Source,
+    pub(crate) sink: Sink,
+    /// Absent at the first place, and where nothing before this one trains.
+    pub(crate) gradients: Option<Outbox<FloatGradients>>,
+}
+
+/// What a chunk has to show for a step.
+pub(crate) struct ChunkResult {
+    pub(crate) part: usize,
     pub(crate) gradients: GradientsParams,
     pub(crate) statistics: Statistics,
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{ThreadId, current};
 
 use burn::tensor::{Device, Tensor};
-use burn_pipeline_plan::{Partition, Schedule, ScheduleError, forward_only, rematerialize};
+use burn_pipeline_plan::{Partition, Schedule, ScheduleError, forward_only};
 
 use super::step::{StepOutput, TrainStep};
 use crate::engine::{Step, Workers, infer};
@@ -83,12 +83,8 @@ impl Runtime {
         &self,
         num_micro_batches: usize,
     ) -> Result<Schedule, ScheduleError> {
-        let num_stages = self.partition.num_stages();
-        let schedule = self
-            .config
-            .schedule
-            .schedule(num_stages, num_micro_batches)?;
-        Ok(rematerialize(schedule, self.config.rematerialization))
+        self.config
+            .training_schedule(self.devices.len(), num_micro_batches)
     }
 
     pub(crate) fn step<'a>(
@@ -193,7 +189,9 @@ impl<M: Sequential + 'static> PipelineModule<M> {
             .map(|part| AnySignal::new(narrow(&input, part.clone())))
             .collect();
 
-        let schedule = forward_only(self.runtime.partition.num_stages(), 1, parts.len())?;
+        let num_stages = self.runtime.devices.len();
+        let num_chunks = self.runtime.partition.num_stages() / num_stages;
+        let schedule = forward_only(num_stages, num_chunks, parts.len())?;
         let workers = self.runtime.workers()?;
         let step = self.runtime.step(&workers, &schedule, self.facts());
         let outputs = infer(&step, &self.model, inputs)?;
@@ -210,7 +208,8 @@ impl<M: Sequential + 'static> PipelineModule<M> {
         self.model
     }
 
-    /// Which layers are in which stage.
+    /// Which layers are in which stage; with several chunks per stage, in which chunk: the parts go
+    /// round the stages.
     pub fn partition(&self) -> &Partition {
         &self.runtime.partition
     }

@@ -19,11 +19,13 @@ pub struct PipelineConfig {
     /// the mini-batch has fewer samples. The bubble of K stages takes `(K-1)/(M+K-1)` of a step.
     #[config(default = 4)]
     pub num_micro_batches: usize,
-    /// The order in which stages run micro-batches.
+    /// The order in which stages run micro-batches. A [`Schedule`](crate::Schedule) of your own
+    /// goes in with `.into()`: it is run as it is written, for as many micro-batches as
+    /// `num_micro_batches` says, and a mini-batch of fewer samples leaves its last ones out.
     #[config(default = "ScheduleKind::GPipe")]
     pub schedule: ScheduleKind,
     /// Which micro-batches a stage runs forward a second time in the backward pass, instead of
-    /// keeping their activations.
+    /// keeping their activations. A schedule of your own says so itself.
     #[config(default = "Rematerialization::ExceptLast")]
     pub rematerialization: Rematerialization,
     /// The seed of the layers that draw random numbers while training; see [`RandomLayers`].

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
-use burn_pipeline_plan::{Partition, rematerialize, validate};
+use burn_pipeline_plan::{
+    Op, Partition, Schedule, ScheduleError, ScheduleKind, rematerialize, validate,
+};
 
 use super::base::Runtime;
 use crate::engine::Workers;
@@ -24,26 +26,20 @@ impl PipelineConfig {
     ///
     /// # Errors
     ///
-    /// When the placement does not fit the model, the configuration contradicts itself, or a
-    /// parameter belongs to two layers or to none. No thread has been started then.
+    /// When the placement does not fit the model, the schedule cannot run, the configuration
+    /// contradicts itself, or a parameter belongs to two layers or to none. No thread has been
+    /// started then.
     pub fn init<M: Sequential + 'static>(
         &self,
         model: M,
         placement: Placement,
     ) -> Result<PipelineModule<M>, PipelineError> {
-        let partition = placement.partition(model.num_layers())?;
-        let num_devices = placement.devices().len();
-        if partition.num_stages() != num_devices {
-            return Err(PipelineError::Configuration(format!(
-                "the placement cuts the model into {} stages but names {num_devices} devices: name one device per stage (the same one may be named again)",
-                partition.num_stages()
-            )));
-        }
         self.check()?;
-        let schedule = self
-            .schedule
-            .schedule(partition.num_stages(), self.num_micro_batches)?;
-        validate(&rematerialize(schedule, self.rematerialization))?;
+        let num_stages = placement.devices().len();
+        let num_chunks = self.schedule.num_chunks().max(1);
+        let partition = placement.partition(model.num_layers(), num_chunks)?;
+        check_parts(&partition, num_stages, num_chunks)?;
+        validate(&self.training_schedule(num_stages, self.num_micro_batches)?)?;
         refuse_homeless_and_shared(&model)?;
 
         let devices: Vec<_> = placement.devices().iter().map(StageDevice::new).collect();
@@ -59,7 +55,7 @@ impl PipelineConfig {
         if place.plain {
             model = model.map_layers(&mut Train);
         }
-        let workers = Workers::spawn(partition.num_stages(), self.threads_per_stage)?;
+        let workers = Workers::spawn(num_stages, self.threads_per_stage)?;
 
         Ok(PipelineModule::new(
             model,
@@ -67,7 +63,30 @@ impl PipelineConfig {
         ))
     }
 
+    /// The order in which `num_stages` stages run a mini-batch of `num_micro_batches`.
+    pub(crate) fn training_schedule(
+        &self,
+        num_stages: usize,
+        num_micro_batches: usize,
+    ) -> Result<Schedule, ScheduleError> {
+        let schedule = self.schedule.schedule(num_stages, num_micro_batches)?;
+        Ok(match self.schedule {
+            ScheduleKind::Custom(_) => schedule,
+            _ => rematerialize(schedule, self.rematerialization),
+        })
+    }
+
     fn check(&self) -> Result<(), PipelineError> {
+        if self.num_micro_batches == 0 {
+            return Err(PipelineError::Configuration(
+                "num_micro_batches is 0, but a mini-batch is at least 1 micro-batch: give at \
+                 least 1"
+                    .to_string(),
+            ));
+        }
+        if let ScheduleKind::Custom(schedule) = &self.schedule {
+            check_custom(schedule, self.num_micro_batches)?;
+        }
         if self.threads_per_stage == Some(0) {
             return Err(PipelineError::Configuration(
                 "threads_per_stage is 0, but a stage needs at least 1 thread for its kernels: \
@@ -85,6 +104,45 @@ impl PipelineConfig {
         }
         Ok(())
     }
+}
+
+/// A schedule of the user's own trains, and leaves nothing of itself out.
+fn check_custom(schedule: &Schedule, num_micro_batches: usize) -> Result<(), PipelineError> {
+    let of_schedule = schedule.num_micro_batches();
+    if of_schedule != num_micro_batches {
+        return Err(PipelineError::Configuration(format!(
+            "the schedule is for {of_schedule} micro-batches, but num_micro_batches is {num_micro_batches}: set both to the same number"
+        )));
+    }
+    let mut stages = (0..schedule.num_stages()).map(|stage| schedule.stage(stage));
+    match stages.any(|stage| stage.iter().any(|it| it.op() == Op::Backward)) {
+        true => Ok(()),
+        false => Err(PipelineError::Configuration(
+            "the schedule runs nothing backward, so nothing would train: add a B for every F \
+             (inference needs no schedule)"
+                .to_string(),
+        )),
+    }
+}
+
+fn check_parts(
+    partition: &Partition,
+    num_devices: usize,
+    num_chunks: usize,
+) -> Result<(), PipelineError> {
+    let num_parts = partition.num_stages();
+    if num_parts == num_devices * num_chunks {
+        return Ok(());
+    }
+    Err(PipelineError::Configuration(match num_chunks {
+        1 => format!(
+            "the placement cuts the model into {num_parts} stages but names {num_devices} devices: name one device per stage (the same one may be named again)"
+        ),
+        _ => format!(
+            "the placement cuts the model into {num_parts} parts, but the schedule has {num_chunks} chunks on each of {num_devices} devices: cut it into {}",
+            num_devices * num_chunks
+        ),
+    }))
 }
 
 /// Every parameter belongs to one layer. Until tied weights are supported, training them would
@@ -188,10 +246,11 @@ struct Place<'a> {
 
 impl LayerMapper for Place<'_> {
     fn map_layer<L: Module>(&mut self, layer: L) -> L {
-        let stage = self.partition.stage_of(self.next);
+        let part = self.partition.stage_of(self.next);
         self.next += 1;
 
-        let layer = layer.fork(self.devices[stage].device());
+        let device = &self.devices[part % self.devices.len()];
+        let layer = layer.fork(device.device());
         layer.visit(self);
         layer
     }

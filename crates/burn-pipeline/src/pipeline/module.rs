@@ -64,9 +64,9 @@ struct ForkInPlace<'a> {
 
 impl LayerMapper for ForkInPlace<'_> {
     fn map_layer<L: Module>(&mut self, layer: L) -> L {
-        let stage = self.partition.stage_of(self.next);
+        let part = self.partition.stage_of(self.next);
         self.next += 1;
-        layer.fork(&self.devices[stage])
+        layer.fork(&self.devices[part % self.devices.len()])
     }
 }
 

@@ -4,7 +4,9 @@ use burn_pipeline_plan::{Partition, PartitionError};
 /// Where the cuts fall and which device each stage is on.
 ///
 /// One stage per device, in order. A device may be named several times: several stages then share
-/// it. Every layer is in exactly one stage; a placement that does not fit the model is an error of
+/// it. With a schedule of several chunks per stage, the parts between cuts go round the devices:
+/// part `p` is chunk `p / K` of stage `p % K` of `K`. Every layer is in exactly one part; a
+/// placement that does not fit the model is an error of
 /// [`PipelineConfig::init`](crate::PipelineConfig::init), which says both numbers.
 ///
 /// A stage trains in the autodiff context of its device as it is given here: a device with
@@ -34,18 +36,18 @@ enum Cuts {
 }
 
 impl Placement {
-    /// As many layers for each device as for any other, and one more for the first ones where the
-    /// number of layers does not divide.
+    /// As many layers in each part as in any other, and one more in the first ones where the number
+    /// of layers does not divide.
     pub fn even(devices: &[Device]) -> Self {
         Self::new(devices, Cuts::Even)
     }
 
-    /// A number of layers for each device.
+    /// A number of layers for each part: one per device, or one per chunk of each device.
     pub fn from_counts(devices: &[Device], num_layers: &[usize]) -> Self {
         Self::new(devices, Cuts::Counts(num_layers.to_vec()))
     }
 
-    /// A new stage before each of these layers, counted from 0.
+    /// A new part before each of these layers, counted from 0.
     pub fn from_cuts(devices: &[Device], cuts: &[usize]) -> Self {
         Self::new(devices, Cuts::Before(cuts.to_vec()))
     }
@@ -62,15 +64,19 @@ impl Placement {
         &self.devices
     }
 
-    /// The stages of a model of `num_layers` layers.
+    /// The parts of a model of `num_layers` layers, for `num_chunks` chunks per device.
     ///
     /// # Errors
     ///
-    /// When there is no device, a stage would be empty, or the layers named here are not the
+    /// When there is no device, a part would be empty, or the layers named here are not the
     /// model's.
-    pub fn partition(&self, num_layers: usize) -> Result<Partition, PartitionError> {
+    pub fn partition(
+        &self,
+        num_layers: usize,
+        num_chunks: usize,
+    ) -> Result<Partition, PartitionError> {
         match &self.cuts {
-            Cuts::Even => Partition::even(num_layers, self.devices.len()),
+            Cuts::Even => Partition::even(num_layers, self.devices.len() * num_chunks),
             Cuts::Counts(counts) => Partition::from_counts(counts, num_layers),
             Cuts::Before(cuts) => Partition::from_cuts(cuts, num_layers),
         }

@@ -69,7 +69,7 @@ impl<M: Sequential> StageCopies<M> {
         }
     }
 
-    /// The copy that runs one micro-batch. A tracked one has leaves of its own: on shared ones,
+    /// The copy that runs one micro-batch. A recorded one has leaves of its own: on shared ones,
     /// the graphs of all micro-batches in flight would be one, and each backward pass would look
     /// through all of it.
     pub(crate) fn copy(&self, pass: Pass) -> M {
@@ -81,7 +81,7 @@ impl<M: Sequential> StageCopies<M> {
         let copy = shared
             .expect("copies for recomputing exist when the schedule recomputes")
             .clone();
-        if pass != Pass::Tracked {
+        if pass == Pass::Untracked {
             return copy;
         }
         let leaves = Leaves {

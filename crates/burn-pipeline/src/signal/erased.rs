@@ -46,8 +46,16 @@ impl AnySignal {
         self.0.gradients(gradients)
     }
 
-    pub(crate) fn root(&self, gradients: FloatGradients, stage: &StageDevice) -> Option<Tensor<1>> {
-        self.0.root(gradients, stage)
+    pub(crate) fn receive_gradients(
+        &self,
+        gradients: FloatGradients,
+        stage: &StageDevice,
+    ) -> FloatGradients {
+        self.0.receive_gradients(gradients, stage)
+    }
+
+    pub(crate) fn root(&self, gradients: FloatGradients) -> Option<Tensor<1>> {
+        self.0.root(gradients)
     }
 
     pub(crate) fn sum_of_floats(&self) -> Option<Tensor<1>> {
@@ -74,7 +82,8 @@ trait Erased: Send {
     fn receive(self: Box<Self>, stage: &StageDevice) -> AnySignal;
     fn into_leaves(self: Box<Self>, stage: &StageDevice, require_grad: bool) -> AnySignal;
     fn gradients(&self, gradients: &mut Gradients) -> FloatGradients;
-    fn root(&self, gradients: FloatGradients, stage: &StageDevice) -> Option<Tensor<1>>;
+    fn receive_gradients(&self, gradients: FloatGradients, stage: &StageDevice) -> FloatGradients;
+    fn root(&self, gradients: FloatGradients) -> Option<Tensor<1>>;
     fn sum_of_floats(&self) -> Option<Tensor<1>>;
 }
 
@@ -103,8 +112,12 @@ impl<S: Signal> Erased for S {
         FloatGradients::of_leaves(self, gradients)
     }
 
-    fn root(&self, gradients: FloatGradients, stage: &StageDevice) -> Option<Tensor<1>> {
-        gradients.root(self, stage)
+    fn receive_gradients(&self, gradients: FloatGradients, stage: &StageDevice) -> FloatGradients {
+        gradients.receive(self, stage)
+    }
+
+    fn root(&self, gradients: FloatGradients) -> Option<Tensor<1>> {
+        gradients.root(self)
     }
 
     fn sum_of_floats(&self) -> Option<Tensor<1>> {

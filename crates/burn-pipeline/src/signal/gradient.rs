@@ -23,12 +23,22 @@ impl FloatGradients {
         taker.taken
     }
 
+    /// The gradients that arrived for `outputs`, on the device of `stage`.
+    pub(crate) fn receive<S: Signal>(self, outputs: &S, stage: &StageDevice) -> Self {
+        let mut receive = Receive {
+            arrived: self,
+            stage,
+            received: Self::default(),
+        };
+        outputs.visit(&mut receive);
+        receive.received
+    }
+
     /// The scalar whose gradient with respect to each output is the gradient that arrived for it:
     /// the sum of `output * gradient`. Nothing, when no gradient reaches a tracked output.
-    pub(crate) fn root<S: Signal>(self, outputs: &S, stage: &StageDevice) -> Option<Tensor<1>> {
+    pub(crate) fn root<S: Signal>(self, outputs: &S) -> Option<Tensor<1>> {
         let mut root = Root {
             gradients: self,
-            stage,
             sum: None,
         };
         outputs.visit(&mut root);
@@ -68,25 +78,49 @@ impl SignalVisitor for Taker<'_> {
     fn visit_bool<const D: usize>(&mut self, _tensor: &Tensor<D, Bool>) {}
 }
 
-struct Root<'a> {
-    gradients: FloatGradients,
+impl FloatGradients {
+    /// The gradient of the next tensor, if one arrived and the tensor has a history to pull it
+    /// back through.
+    fn next<const D: usize>(&mut self, tensor: &Tensor<D>) -> Option<Tensor<D>> {
+        let gradient = self.0.pop_front().flatten()?;
+        tensor.is_tracked().then(|| {
+            *gradient
+                .downcast::<Tensor<D>>()
+                .expect("the gradients of a boundary come in the order of its tensors")
+        })
+    }
+}
+
+struct Receive<'a> {
+    arrived: FloatGradients,
     stage: &'a StageDevice,
+    received: FloatGradients,
+}
+
+impl SignalVisitor for Receive<'_> {
+    fn visit_float<const D: usize>(&mut self, tensor: &Tensor<D>) {
+        let gradient = self.arrived.next(tensor);
+        let gradient = gradient.map(|gradient| self.stage.plain_tensor(gradient));
+        self.received
+            .0
+            .push_back(gradient.map(|gradient| Box::new(gradient) as Box<dyn Any + Send>));
+    }
+
+    fn visit_int<const D: usize>(&mut self, _tensor: &Tensor<D, Int>) {}
+
+    fn visit_bool<const D: usize>(&mut self, _tensor: &Tensor<D, Bool>) {}
+}
+
+struct Root {
+    gradients: FloatGradients,
     sum: Option<Tensor<1>>,
 }
 
-impl SignalVisitor for Root<'_> {
+impl SignalVisitor for Root {
     fn visit_float<const D: usize>(&mut self, tensor: &Tensor<D>) {
-        let Some(gradient) = self.gradients.0.pop_front().flatten() else {
-            return;
-        };
-        if !tensor.is_tracked() {
-            return;
+        if let Some(gradient) = self.gradients.next(tensor) {
+            add(&mut self.sum, (tensor.clone() * gradient).sum());
         }
-        let gradient = gradient
-            .downcast::<Tensor<D>>()
-            .expect("the gradients of a boundary come in the order of its tensors");
-        let gradient = self.stage.plain_tensor(*gradient);
-        add(&mut self.sum, (tensor.clone() * gradient).sum());
     }
 
     fn visit_int<const D: usize>(&mut self, _tensor: &Tensor<D, Int>) {}

@@ -6,8 +6,9 @@ use burn_pipeline_tests::data::generator;
 use burn_pipeline_tests::models::{
     Encoded, Frozen, FrozenNorm, LowRank, Mlp, Optional, Pair, Parcels, Toy, Unused, WithoutDropout,
 };
-use burn_pipeline_tests::pipelined::{first_step, partitions};
+use burn_pipeline_tests::pipelined::{first_step, partitions_for};
 use burn_pipeline_tests::reference::{ByMicroBatches, whole};
+use burn_pipeline_tests::schedules::last_first;
 use rstest::rstest;
 
 #[rstest]
@@ -27,7 +28,8 @@ fn a_toy_trains_across_stages_as_it_trains_whole(
         trains::<Frozen<3, 5>>,
         trains::<LowRank>
     )]
-    trains: fn(usize, usize, Rematerialization),
+    trains: fn(&PipelineConfig, usize),
+    #[values("gpipe", "1f1b", "interleaved:2", "breadth-first:2")] schedule: &str,
     #[values((1, 5), (4, 8), (3, 7), (4, 2))] (num_micro_batches, num_samples): (usize, usize),
     #[values(
         Rematerialization::Never,
@@ -36,36 +38,29 @@ fn a_toy_trains_across_stages_as_it_trains_whole(
     )]
     rematerialization: Rematerialization,
 ) {
-    trains(num_micro_batches, num_samples, rematerialization);
+    let config = PipelineConfig::new()
+        .with_num_micro_batches(num_micro_batches)
+        .with_schedule(schedule.parse().unwrap())
+        .with_rematerialization(rematerialization);
+    trains(&config, num_samples);
 }
 
-fn trains<T: Toy>(
-    num_micro_batches: usize,
-    num_samples: usize,
-    rematerialization: Rematerialization,
-) {
+fn trains<T: Toy>(config: &PipelineConfig, num_samples: usize) {
     let _generator = T::DRAWS.then(generator);
     let device = Device::flex();
     let model = T::model(&device.clone().autodiff());
     let batch = || T::batch(num_samples, &device.clone().autodiff());
-    let unsplit = whole::<T>(&model, batch());
     let by_micro_batches = ByMicroBatches {
-        num_micro_batches,
+        num_micro_batches: config.num_micro_batches,
+        last_first: last_first(&config.schedule),
         seed: 0,
         step: 0,
     }
     .step::<T>(&model, batch(), &device);
+    by_micro_batches.assert_close(&whole::<T>(&model, batch()), 1e-5);
 
-    let keeps_all = PipelineConfig::new()
-        .with_num_micro_batches(num_micro_batches)
-        .with_rematerialization(Rematerialization::Never);
-    let one_stage = first_step::<T>(&keeps_all, &[model.num_layers()], num_samples, &device);
-    one_stage.assert_close(&unsplit, 1e-5);
-    one_stage.assert_same(&by_micro_batches);
-
-    let config = keeps_all.with_rematerialization(rematerialization);
-    for counts in partitions(model.num_layers()) {
+    for counts in partitions_for(&config.schedule, model.num_layers()) {
         println!("counts {counts:?}");
-        first_step::<T>(&config, &counts, num_samples, &device).assert_same(&one_stage);
+        first_step::<T>(config, &counts, num_samples, &device).assert_same(&by_micro_batches);
     }
 }

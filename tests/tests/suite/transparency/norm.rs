@@ -4,11 +4,12 @@
 use burn::module::Module;
 use burn::optim::SgdConfig;
 use burn::tensor::Device;
-use burn_pipeline::{PipelineConfig, Rematerialization, Sequential};
+use burn_pipeline::{PipelineConfig, Rematerialization, ScheduleKind, Sequential};
 use burn_pipeline_tests::compare::{Parameters, Step, assert_same_parameters, parameters};
 use burn_pipeline_tests::models::{Convolution, Toy};
-use burn_pipeline_tests::pipelined::{partitions, pipeline};
+use burn_pipeline_tests::pipelined::{partitions_for, pipeline};
 use burn_pipeline_tests::reference::ByMicroBatches;
+use burn_pipeline_tests::schedules::last_first;
 use rstest::rstest;
 
 /// Burn keeps running statistics per thread. An engine that runs each step on new threads, or lets
@@ -22,14 +23,17 @@ fn running_statistics_move_on_as_on_one_thread(
         Rematerialization::Always
     )]
     rematerialization: Rematerialization,
+    #[values("gpipe", "1f1b", "interleaved:2", "breadth-first:2")] schedule: &str,
 ) {
     let device = Device::flex();
-    let plain = plain_run(num_micro_batches, num_samples);
+    let kind: ScheduleKind = schedule.parse().unwrap();
+    let plain = plain_run(num_micro_batches, last_first(&kind), num_samples);
 
     let config = PipelineConfig::new()
         .with_num_micro_batches(num_micro_batches)
+        .with_schedule(kind.clone())
         .with_rematerialization(rematerialization);
-    for counts in partitions(Convolution::model(&device).num_layers()) {
+    for counts in partitions_for(&kind, Convolution::model(&device).num_layers()) {
         let run = pipelined_run(&config, &counts, num_samples);
         for (step, (one, other)) in run.iter().zip(&plain).enumerate() {
             println!("counts {counts:?}, step {step}");
@@ -56,7 +60,7 @@ const LEARNING_RATE: f64 = 0.1;
 /// The numbers of each step, and the parameters and statistics after it.
 type Run = Vec<(Step, Parameters)>;
 
-fn plain_run(num_micro_batches: usize, num_samples: usize) -> Run {
+fn plain_run(num_micro_batches: usize, last_first: bool, num_samples: usize) -> Run {
     let device = Device::flex();
     let tracked = device.clone().autodiff();
     let mut optimizer = SgdConfig::new().init();
@@ -65,6 +69,7 @@ fn plain_run(num_micro_batches: usize, num_samples: usize) -> Run {
         .map(|step| {
             let by_micro_batches = ByMicroBatches {
                 num_micro_batches,
+                last_first,
                 seed: 0,
                 step: step as u64,
             };

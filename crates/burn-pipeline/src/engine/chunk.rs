@@ -1,0 +1,297 @@
+//! What one chunk of a stage does: forward, recompute and backward of one micro-batch.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn_pipeline_plan::{Instruction, Op};
+
+use super::gradients::accumulate;
+use super::inbox::Stopped;
+use super::layers::{StageLayers, flush};
+use super::report::Halt;
+use super::task::{ChunkResult, ChunkTask, Sink, Source};
+use crate::layer::Sequential;
+use crate::rematerialize::{Pass, StageCopies};
+use crate::signal::{AnySignal, FloatGradients};
+
+/// What a chunk keeps of a micro-batch in flight.
+enum Kept<M> {
+    /// The boundary alone, to be recomputed from.
+    Boundary(AnySignal),
+    /// The leaves of a graph whose forward or backward has not ended.
+    Started { leaves: AnySignal, copy: M },
+    /// A recorded graph.
+    Graph {
+        leaves: AnySignal,
+        outputs: Outputs,
+        copy: M,
+    },
+}
+
+enum Outputs {
+    Signal(AnySignal),
+    Loss(Box<Tensor<1>>),
+}
+
+/// What an instruction waited for.
+pub(super) enum Arrival {
+    Boundary(AnySignal),
+    Gradient(FloatGradients),
+    Nothing,
+}
+
+/// The layers of one chunk at work on a step.
+pub(super) struct Chunk<M> {
+    task: ChunkTask,
+    copies: StageCopies<M>,
+    recomputed: HashSet<usize>,
+    kept: HashMap<usize, Kept<M>>,
+    sums: GradientsParams,
+    moving: Duration,
+}
+
+/// What is left of a chunk whose step has failed: graphs to be taken out of memory.
+pub(super) struct Abandoned<M> {
+    copies: StageCopies<M>,
+    kept: HashMap<usize, Kept<M>>,
+}
+
+impl<M: Sequential> Chunk<M> {
+    /// Make the copies of the layers that the step works on.
+    pub(super) fn new(task: ChunkTask, model: M, recomputed: HashSet<usize>) -> Self {
+        let layers = &task.layers;
+        let recomputes = !recomputed.is_empty();
+        let copies = StageCopies::new(model, layers.range.clone(), &layers.device, recomputes);
+        Self {
+            task,
+            copies,
+            recomputed,
+            kept: HashMap::new(),
+            sums: GradientsParams::new(),
+            moving: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn layers(&self) -> &StageLayers {
+        &self.task.layers
+    }
+
+    /// How long data was moved since this was last asked.
+    pub(super) fn take_moving(&mut self) -> Duration {
+        std::mem::take(&mut self.moving)
+    }
+
+    /// Wait for what an instruction works on.
+    pub(super) fn wait(&mut self, instruction: Instruction) -> Result<Arrival, Stopped> {
+        let micro_batch = instruction.micro_batch();
+        match (instruction.op(), &mut self.task.source, &mut self.task.sink) {
+            (Op::Forward, Source::Batch(boundaries), _) => Ok(boundaries
+                .remove(&micro_batch)
+                .map_or(Arrival::Nothing, Arrival::Boundary)),
+            (Op::Forward, Source::Before(boundaries), _) => {
+                Ok(Arrival::Boundary(boundaries.receive(micro_batch)?))
+            }
+            (
+                Op::Backward,
+                _,
+                Sink::Next {
+                    gradients: Some(gradients),
+                    ..
+                },
+            ) => Ok(Arrival::Gradient(gradients.receive(micro_batch)?)),
+            _ => Ok(Arrival::Nothing),
+        }
+    }
+
+    pub(super) fn execute(
+        &mut self,
+        instruction: Instruction,
+        arrival: Arrival,
+    ) -> Result<(), Halt> {
+        let micro_batch = instruction.micro_batch();
+        match (instruction.op(), arrival) {
+            (Op::Forward, Arrival::Boundary(boundary)) => self.forward(micro_batch, boundary),
+            (Op::Forward, _) => unreachable!("a validated schedule runs each forward once"),
+            (Op::Recompute, _) => self.recompute(micro_batch),
+            (Op::Backward, Arrival::Gradient(gradients)) => self.backward(micro_batch, gradients),
+            (Op::Backward, _) => self.backward(micro_batch, FloatGradients::default()),
+        }
+    }
+
+    /// What the chunk has to show once its instructions have run.
+    pub(super) fn result(&mut self) -> ChunkResult {
+        let statistics = self.copies.statistics();
+        flush(&self.task.layers);
+        ChunkResult {
+            part: self.task.part,
+            gradients: std::mem::take(&mut self.sums),
+            statistics,
+        }
+    }
+
+    /// Drop the ends of its channels, so that the stages beside it stop.
+    pub(super) fn abandon(self) -> Abandoned<M> {
+        Abandoned {
+            copies: self.copies,
+            kept: self.kept,
+        }
+    }
+
+    fn forward(&mut self, micro_batch: usize, boundary: AnySignal) -> Result<(), Halt> {
+        let started = Instant::now();
+        let boundary = boundary.receive(&self.task.layers.device);
+        self.moving += started.elapsed();
+        if !self.recomputed.contains(&micro_batch) {
+            return self.record(micro_batch, boundary, Pass::Tracked);
+        }
+
+        self.kept
+            .insert(micro_batch, Kept::Boundary(boundary.clone()));
+        let inputs = boundary.into_leaves(&self.task.layers.device, false);
+        let copy = self.copies.copy(Pass::Untracked);
+        let outputs = self.task.layers.train(&copy, micro_batch, inputs);
+        self.deliver(micro_batch, outputs, Pass::Untracked)?;
+        Ok(())
+    }
+
+    fn recompute(&mut self, micro_batch: usize) -> Result<(), Halt> {
+        match self.kept.remove(&micro_batch) {
+            Some(Kept::Boundary(boundary)) => self.record(micro_batch, boundary, Pass::Recompute),
+            _ => unreachable!("a validated schedule recomputes what it has run forward"),
+        }
+    }
+
+    /// Run the layers and keep the graph. The leaves are kept first: should a layer fail, they
+    /// lead to what it has recorded until then.
+    fn record(&mut self, micro_batch: usize, boundary: AnySignal, pass: Pass) -> Result<(), Halt> {
+        let leaves = boundary.into_leaves(&self.task.layers.device, self.task.gradients.is_some());
+        let copy = self.copies.copy(pass);
+        let started = Kept::Started {
+            leaves: leaves.clone(),
+            copy: copy.clone(),
+        };
+        self.kept.insert(micro_batch, started);
+        let outputs = self.task.layers.train(&copy, micro_batch, leaves.clone());
+        let outputs = self.deliver(micro_batch, outputs, pass)?;
+        self.kept.insert(
+            micro_batch,
+            Kept::Graph {
+                leaves,
+                outputs,
+                copy,
+            },
+        );
+        Ok(())
+    }
+
+    /// Send the outputs on, or compute their loss.
+    fn deliver(
+        &mut self,
+        micro_batch: usize,
+        outputs: AnySignal,
+        pass: Pass,
+    ) -> Result<Outputs, Halt> {
+        match &mut self.task.sink {
+            Sink::Next { boundaries, .. } => {
+                if pass != Pass::Recompute {
+                    let started = Instant::now();
+                    let boundary = outputs.clone().into_plain();
+                    flush(&self.task.layers);
+                    boundaries.send(micro_batch, boundary)?;
+                    self.moving += started.elapsed();
+                }
+                Ok(Outputs::Signal(outputs))
+            }
+            Sink::Loss(end) => {
+                self.task.layers.position.in_loss = true;
+                let loss = end.loss(micro_batch, outputs.clone(), pass);
+                self.task.layers.position.in_loss = false;
+                Ok(match loss.is_tracked() {
+                    true => Outputs::Loss(Box::new(loss)),
+                    false => Outputs::Signal(outputs),
+                })
+            }
+        }
+    }
+
+    fn backward(&mut self, micro_batch: usize, arrived: FloatGradients) -> Result<(), Halt> {
+        let Some(Kept::Graph {
+            leaves,
+            outputs,
+            copy,
+        }) = self.kept.remove(&micro_batch)
+        else {
+            unreachable!("a validated schedule runs backward what it has recorded");
+        };
+
+        // Should the backward pass fail, the leaves lead to what is left of the graph.
+        let started = Kept::Started {
+            leaves: leaves.clone(),
+            copy: copy.clone(),
+        };
+        self.kept.insert(micro_batch, started);
+
+        let mut sent = FloatGradients::default();
+        if let Some(root) = self.root(outputs, arrived) {
+            let mut gradients = root.backward();
+            drop(root);
+            if self.task.gradients.is_some() {
+                sent = leaves.gradients(&mut gradients);
+            }
+            let layers = &self.task.layers.range;
+            accumulate(&copy, layers, &mut gradients, &mut self.sums);
+        }
+        self.kept.remove(&micro_batch);
+
+        let started = Instant::now();
+        flush(&self.task.layers);
+        if let Some(gradients) = &self.task.gradients {
+            gradients.send(micro_batch, sent)?;
+        }
+        self.moving += started.elapsed();
+        Ok(())
+    }
+
+    /// Where the backward pass begins; nothing, where no gradient arrives.
+    fn root(&mut self, outputs: Outputs, arrived: FloatGradients) -> Option<Tensor<1>> {
+        let outputs = match outputs {
+            Outputs::Loss(loss) => return Some(*loss),
+            Outputs::Signal(outputs) => outputs,
+        };
+        let started = Instant::now();
+        let arrived = outputs.receive_gradients(arrived, &self.task.layers.device);
+        self.moving += started.elapsed();
+        let root = outputs.root(arrived);
+        if root.is_none() {
+            // A graph that is dropped without a backward pass stays in memory for good.
+            drop(outputs.sum_of_floats().map(|unused| unused.backward()));
+        }
+        root
+    }
+}
+
+impl<M: Sequential> Abandoned<M> {
+    /// Take every graph that was recorded out of memory, by one backward pass through the leaves.
+    pub(super) fn sweep(self) {
+        let Self { copies, kept } = self;
+        // A device that has failed may fail here again: there is nothing more to save then.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            let recorded = kept.into_values().filter_map(|kept| match kept {
+                Kept::Boundary(_) => None,
+                Kept::Started { leaves, copy } | Kept::Graph { leaves, copy, .. } => {
+                    Some([leaves.sum_of_floats(), copies.sum_of_leaves(&copy)])
+                }
+            });
+            // Untracked passes leave nodes too, and any backward pass takes those.
+            let any = copies.sum_of_leaves(&copies.copy(Pass::Tracked));
+            let sums = recorded.flatten().chain([any]).flatten();
+            let root = sums.reduce(|root, sum| root + sum);
+            if let Some(root) = root {
+                drop(root.backward());
+            }
+        }));
+    }
+}
