@@ -3,7 +3,8 @@
 //! Nothing here touches a tensor or a device. A [`Partition`] says which layers each stage holds.
 //! A [`Schedule`] says, per stage, in which order it runs its instructions; [`validate`] proves
 //! that it is complete and free of deadlock. A [`Timeline`] says who ran which instruction from
-//! when to when, and a [`Gantt`] draws it.
+//! when to when: [`simulate`] predicts it from [`Costs`]. A [`Gantt`] draws it for a terminal, an
+//! [`Svg`] for a paper, and a [`ChromeTrace`] for a trace viewer.
 //!
 //! ```
 //! use burn_pipeline_plan::{
@@ -43,4 +44,4 @@ pub use schedule::{
 };
 pub use simulate::{SimulateError, Simulation, simulate};
 pub use timeline::{Span, StageTime, Timeline};
-pub use trace::Gantt;
+pub use trace::{ChromeTrace, Gantt, Svg};

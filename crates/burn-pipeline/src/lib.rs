@@ -10,9 +10,10 @@ mod signal;
 
 pub use burn_pipeline_derive::{Sequential, Signal};
 pub use burn_pipeline_plan::{
-    CellFault, Cost, CostError, Costs, Gantt, Instruction, Memory, Op, Partition, PartitionError,
-    Rematerialization, Schedule, ScheduleError, ScheduleKind, SimulateError, Simulation, Span,
-    StageTime, Timeline, Wait, forward_only, rematerialize, simulate, validate,
+    CellFault, ChromeTrace, Cost, CostError, Costs, Gantt, Instruction, Memory, Op, Partition,
+    PartitionError, Rematerialization, Schedule, ScheduleError, ScheduleKind, SimulateError,
+    Simulation, Span, StageTime, Svg, Timeline, Wait, forward_only, rematerialize, simulate,
+    validate,
 };
 
 pub use error::{PipelineError, StageError};

@@ -1,12 +1,15 @@
 use std::fmt;
 
 use super::{
-    axis::{Axis, duration},
+    axis::Axis,
+    operations::OPERATIONS,
+    panel::{Panel, Panels, label},
     row::{fill, row},
+    ticks::Ticks,
 };
-use crate::{Op, Timeline};
+use crate::Timeline;
 
-/// A timeline drawn for a terminal: one row per stage, time from left to right.
+/// Timelines drawn for a terminal: one row per stage, time from left to right.
 ///
 /// Each cell shows what fills most of its time: a shade for Forward, Recompute and Backward, a
 /// blank for the bubble. An instruction is named where its cells have room for the name. Times
@@ -30,7 +33,7 @@ use crate::{Op, Timeline};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Gantt<'a> {
-    timeline: &'a Timeline,
+    panels: Panels<'a>,
     width: usize,
 }
 
@@ -40,43 +43,95 @@ impl<'a> Gantt<'a> {
     /// Labels and bubbles take about 25 columns of it. The time gets the rest, but never fewer
     /// than 16.
     pub fn new(timeline: &'a Timeline, width: usize) -> Self {
-        Self { timeline, width }
+        Self {
+            panels: Panels::one(timeline),
+            width,
+        }
     }
 
-    fn axis(&self, label_width: usize) -> Axis {
-        let frame = label_width + " ││".chars().count() + bubble(0.0).len();
+    /// A drawing of timelines one above the other, on one time axis, each under its name and with
+    /// its own bubbles. A makespan is compared with that of the first.
+    ///
+    /// ```
+    /// use burn_pipeline_plan::{Gantt, ScheduleKind, Timeline};
+    ///
+    /// let timeline = |num_micro_batches| {
+    ///     Timeline::of_slots(&ScheduleKind::GPipe.schedule(2, num_micro_batches)?)
+    /// };
+    /// let (three, two) = (timeline(3)?, timeline(2)?);
+    /// assert_eq!(
+    ///     Gantt::of(&[("three", &three), ("two", &two)], 49).to_string(),
+    ///     "\
+    /// three    makespan 8.00 s
+    /// stage 0 │F0░F1░F2░      B2▓B1▓B0▓│ bubble  25.0 %
+    /// stage 1 │   F0░F1░F2░B2▓B1▓B0▓   │ bubble  25.0 %
+    /// all     └┬──────────────┬────────┘ bubble  25.0 %
+    /// two      makespan 6.00 s, 25.0 % shorter than three
+    /// stage 0 │F0░F1░      B1▓B0▓│       bubble  33.3 %
+    /// stage 1 │   F0░F1░B1▓B0▓   │       bubble  33.3 %
+    /// all     └┬──────────────┬──┘       bubble  33.3 %
+    ///          0              5 s
+    /// F░ forward   R▒ recompute   B▓ backward"
+    /// );
+    /// # Ok::<(), burn_pipeline_plan::ScheduleError>(())
+    /// ```
+    pub fn of(timelines: &[(&'a str, &'a Timeline)], width: usize) -> Self {
+        Self {
+            panels: Panels::of(timelines),
+            width,
+        }
+    }
+
+    fn label_width(&self) -> usize {
+        label(self.panels.num_stages().saturating_sub(1)).len()
+    }
+
+    fn axis(&self) -> Axis {
+        let frame = self.label_width() + " ││".chars().count() + bubble(0.0).len();
         Axis {
-            start: self.timeline.start(),
-            seconds: self.timeline.makespan(),
+            start: 0.0,
+            seconds: self.panels.seconds(),
             num_cells: self.width.saturating_sub(frame).max(16),
         }
+    }
+
+    fn draw(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        panel: Panel,
+        axis: &Axis,
+        ticks: &Ticks,
+    ) -> fmt::Result {
+        let timeline = panel.timeline;
+        let label_width = self.label_width();
+        let cells = axis.of(timeline);
+        let rest = " ".repeat(axis.num_cells - cells.num_cells);
+        if let Some(name) = panel.name {
+            writeln!(f, "{name:label_width$}  {}", panel.makespan())?;
+        }
+        for stage in 0..timeline.num_stages() {
+            let row = row(timeline.stage(stage).copied(), &cells);
+            let bubble = bubble(timeline.bubble(stage));
+            writeln!(f, "{:label_width$} │{row}│{rest}{bubble}", label(stage))?;
+        }
+        let line = cells.line(ticks);
+        let bubble = bubble(timeline.bubble_share());
+        writeln!(f, "{:label_width$} └{line}┘{rest}{bubble}", "all")
     }
 }
 
 impl fmt::Display for Gantt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let timeline = self.timeline;
-        let label = |stage: usize| format!("stage {stage}");
-        let label_width = label(timeline.num_stages().saturating_sub(1)).len();
-        let axis = self.axis(label_width);
-
-        for stage in 0..timeline.num_stages() {
-            let cells = row(timeline.stage(stage).copied(), &axis);
-            let bubble = bubble(timeline.bubble(stage));
-            writeln!(f, "{:label_width$} │{cells}│{bubble}", label(stage))?;
+        let axis = self.axis();
+        let ticks = axis.ticks();
+        for panel in self.panels.iter() {
+            self.draw(f, panel, &axis, &ticks)?;
         }
-        let (line, ticks) = axis.lines();
-        let bubble = bubble(timeline.bubble_share());
-        writeln!(f, "{:label_width$} └{line}┘{bubble}", "all")?;
-        writeln!(f, "{:label_width$}  {ticks}", "")?;
-        for (op, name) in [
-            (Op::Forward, "forward"),
-            (Op::Recompute, "recompute"),
-            (Op::Backward, "backward"),
-        ] {
-            write!(f, "{}{} {name}   ", op.letter(), fill(op))?;
-        }
-        write!(f, "makespan {}", duration(axis.seconds))
+        writeln!(f, "{:1$}  {2}", "", self.label_width(), axis.times(&ticks))?;
+        let operations = OPERATIONS.map(|(op, name)| format!("{}{} {name}", op.letter(), fill(op)));
+        write!(f, "{}", operations.join("   "))?;
+        let unnamed = self.panels.iter().find(|it| it.name.is_none());
+        unnamed.map_or(Ok(()), |it| write!(f, "   {}", it.makespan()))
     }
 }
 
@@ -148,6 +203,31 @@ mod tests {
         all     └┬────────────────┬────────────────┬────────────────┬─────────────────┬─────┘ bubble  32.0 %
                  0                50               100              150               200 ms
         F░ forward   R▒ recompute   B▓ backward   makespan 217 ms
+        ");
+    }
+
+    #[test]
+    fn timelines_one_above_the_other_share_a_scale() {
+        let schedule = ScheduleKind::GPipe.schedule(2, 2).unwrap();
+        let later = |it: &Span| Span {
+            start: 0.5 + 1.1 * it.start,
+            end: 0.5 + 1.1 * it.end,
+            ..*it
+        };
+        let simulated = Timeline::of_slots(&schedule).unwrap();
+        let measured = Timeline::new(2, simulated.spans().map(later).collect());
+        let timelines = [("simulated", &simulated), ("measured", &measured)];
+        insta::assert_snapshot!(Gantt::of(&timelines, 70), @r"
+        simulated  makespan 6.00 s
+        stage 0 │F0░░░░░F1░░░░░             B1▓▓▓▓▓B0▓▓▓▓▓│     bubble  33.3 %
+        stage 1 │       F0░░░░░F1░░░░B1▓▓▓▓▓B0▓▓▓▓▓       │     bubble  33.3 %
+        all     └┬────────────┬─────────────┬────────────┬┘     bubble  33.3 %
+        measured  makespan 6.60 s, 10.0 % longer than simulated
+        stage 0 │F0░░░░░░F1░░░░░               B1▓▓▓▓▓▓B0▓▓▓▓▓│ bubble  33.3 %
+        stage 1 │        F0░░░░░F1░░░░░░B1▓▓▓▓▓B0▓▓▓▓▓        │ bubble  33.3 %
+        all     └┬────────────┬─────────────┬────────────┬────┘ bubble  33.3 %
+                 0            2             4            6 s
+        F░ forward   R▒ recompute   B▓ backward
         ");
     }
 

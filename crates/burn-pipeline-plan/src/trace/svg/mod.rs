@@ -1,0 +1,15 @@
+//! Draws timelines as vector graphics.
+
+mod base;
+mod colour;
+mod grid;
+mod legend;
+mod number;
+mod page;
+mod rows;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use base::Svg;
