@@ -8,6 +8,8 @@ mod memory;
 mod models;
 mod report;
 mod scaling;
+mod schedules;
+mod simulation;
 mod throughput;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +39,10 @@ enum Bench {
     Memory(memory::Memory),
     /// Time per micro-batch as their number grows.
     Scaling(scaling::Scaling),
+    /// Time and peak memory of each schedule beside what its simulation says.
+    Schedules(schedules::Schedules),
+    /// Time and memory that it takes to simulate thousands of stages and micro-batches.
+    Simulation(simulation::Simulation),
 }
 
 fn main() {
@@ -46,5 +52,7 @@ fn main() {
         Bench::Throughput(bench) => bench.run(&report),
         Bench::Memory(bench) => bench.run(&report),
         Bench::Scaling(bench) => bench.run(&report),
+        Bench::Schedules(bench) => bench.run(&report),
+        Bench::Simulation(bench) => bench.run(&report),
     }
 }

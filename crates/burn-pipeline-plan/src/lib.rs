@@ -42,6 +42,6 @@ pub use schedule::{
     CellFault, Instruction, Op, Rematerialization, Schedule, ScheduleError, ScheduleKind, Wait,
     forward_only, rematerialize, validate,
 };
-pub use simulate::{SimulateError, Simulation, simulate};
+pub use simulate::{SimulateError, Simulation, recompute_early, simulate};
 pub use timeline::{Span, StageTime, Timeline};
 pub use trace::{ChromeTrace, Gantt, Svg};

@@ -12,8 +12,8 @@ pub use burn_pipeline_derive::{Sequential, Signal};
 pub use burn_pipeline_plan::{
     CellFault, ChromeTrace, Cost, CostError, Costs, Gantt, Instruction, Memory, Op, Partition,
     PartitionError, Rematerialization, Schedule, ScheduleError, ScheduleKind, SimulateError,
-    Simulation, Span, StageTime, Svg, Timeline, Wait, forward_only, rematerialize, simulate,
-    validate,
+    Simulation, Span, StageTime, Svg, Timeline, Wait, forward_only, recompute_early, rematerialize,
+    simulate, validate,
 };
 
 pub use error::{PipelineError, StageError};

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
-use burn_pipeline_plan::{
-    Op, Partition, Schedule, ScheduleError, ScheduleKind, rematerialize, validate,
-};
+use burn_pipeline_plan::{Partition, validate};
 
 use super::base::Runtime;
 use crate::engine::Workers;
@@ -34,9 +32,11 @@ impl PipelineConfig {
         model: M,
         placement: Placement,
     ) -> Result<PipelineModule<M>, PipelineError> {
-        self.check()?;
+        self.check_schedule()?;
+        self.check_threads()?;
         let num_stages = placement.devices().len();
         let num_chunks = self.schedule.num_chunks().max(1);
+        check_layers(model.num_layers(), num_stages, num_chunks)?;
         let partition = placement.partition(model.num_layers(), num_chunks)?;
         check_parts(&partition, num_stages, num_chunks)?;
         validate(&self.training_schedule(num_stages, self.num_micro_batches)?)?;
@@ -63,30 +63,7 @@ impl PipelineConfig {
         ))
     }
 
-    /// The order in which `num_stages` stages run a mini-batch of `num_micro_batches`.
-    pub(crate) fn training_schedule(
-        &self,
-        num_stages: usize,
-        num_micro_batches: usize,
-    ) -> Result<Schedule, ScheduleError> {
-        let schedule = self.schedule.schedule(num_stages, num_micro_batches)?;
-        Ok(match self.schedule {
-            ScheduleKind::Custom(_) => schedule,
-            _ => rematerialize(schedule, self.rematerialization),
-        })
-    }
-
-    fn check(&self) -> Result<(), PipelineError> {
-        if self.num_micro_batches == 0 {
-            return Err(PipelineError::Configuration(
-                "num_micro_batches is 0, but a mini-batch is at least 1 micro-batch: give at \
-                 least 1"
-                    .to_string(),
-            ));
-        }
-        if let ScheduleKind::Custom(schedule) = &self.schedule {
-            check_custom(schedule, self.num_micro_batches)?;
-        }
+    fn check_threads(&self) -> Result<(), PipelineError> {
         if self.threads_per_stage == Some(0) {
             return Err(PipelineError::Configuration(
                 "threads_per_stage is 0, but a stage needs at least 1 thread for its kernels: \
@@ -106,22 +83,18 @@ impl PipelineConfig {
     }
 }
 
-/// A schedule of the user's own trains, and leaves nothing of itself out.
-fn check_custom(schedule: &Schedule, num_micro_batches: usize) -> Result<(), PipelineError> {
-    let of_schedule = schedule.num_micro_batches();
-    if of_schedule != num_micro_batches {
-        return Err(PipelineError::Configuration(format!(
-            "the schedule is for {of_schedule} micro-batches, but num_micro_batches is {num_micro_batches}: set both to the same number"
-        )));
-    }
-    let mut stages = (0..schedule.num_stages()).map(|stage| schedule.stage(stage));
-    match stages.any(|stage| stage.iter().any(|it| it.op() == Op::Backward)) {
-        true => Ok(()),
-        false => Err(PipelineError::Configuration(
-            "the schedule runs nothing backward, so nothing would train: add a B for every F \
-             (inference needs no schedule)"
-                .to_string(),
-        )),
+/// A chunk holds a layer at least. Without chunks, it is the partition that says so.
+fn check_layers(
+    num_layers: usize,
+    num_stages: usize,
+    num_chunks: usize,
+) -> Result<(), PipelineError> {
+    match num_chunks {
+        2.. if num_layers < num_stages * num_chunks => Err(PipelineError::Configuration(format!(
+            "{num_chunks} chunks on each of {num_stages} stages need at least {} layers, but the model has {num_layers}: use fewer chunks or stages, or write the model as more layers",
+            num_stages * num_chunks
+        ))),
+        _ => Ok(()),
     }
 }
 

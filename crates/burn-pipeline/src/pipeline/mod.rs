@@ -5,6 +5,7 @@ mod config;
 mod init;
 mod loss;
 mod module;
+mod schedule;
 mod step;
 
 pub use base::PipelineModule;

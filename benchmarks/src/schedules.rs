@@ -1,0 +1,176 @@
+//! Time and peak memory of each schedule beside what its simulation says.
+
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use burn_pipeline::{
+    Costs, PipelineConfig, PipelineModule, Placement, Rematerialization, Schedule, ScheduleKind,
+    Timeline, simulate,
+};
+use clap::Args;
+use serde::Serialize;
+
+use crate::ALLOCATOR;
+use crate::measure::{device, mean_square, median, seconds};
+use crate::models;
+use crate::report::Report;
+
+/// The flags of `schedules`.
+#[derive(Args)]
+pub struct Schedules {
+    /// Which schedules.
+    #[arg(long, value_delimiter = ',', default_values_t = [
+        ScheduleKind::GPipe,
+        ScheduleKind::OneForwardOneBackward,
+        ScheduleKind::Interleaved { num_chunks: 2 },
+        ScheduleKind::BreadthFirst { num_chunks: 2 },
+    ])]
+    schedules: Vec<ScheduleKind>,
+    /// Numbers of micro-batches.
+    #[arg(long, value_delimiter = ',', default_values_t = [4, 8, 16, 32])]
+    micro_batches: Vec<usize>,
+    /// Which rematerializations.
+    #[arg(long, value_delimiter = ',', default_values_t = [Rematerialization::Never, Rematerialization::ExceptLast])]
+    rematerialization: Vec<Rematerialization>,
+    /// How many recomputed micro-batches a stage may hold at once.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    num_recomputed: u64,
+    /// The number of stages.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    stages: u64,
+    /// Layers of the Transformer.
+    #[arg(long, default_value_t = 8)]
+    layers: usize,
+    /// Its width.
+    #[arg(long, default_value_t = 128)]
+    width: usize,
+}
+
+#[derive(Serialize)]
+struct Line {
+    bench: &'static str,
+    schedule: String,
+    rematerialization: String,
+    stages: usize,
+    micro_batches: usize,
+    /// The makespan under the medians of what instructions took in the other half of the steps.
+    simulated_seconds: f64,
+    /// The makespan of the timelines of one half of the steps.
+    measured_seconds: f64,
+    measured_over_simulated: f64,
+    simulated_bubble: f64,
+    measured_bubble: f64,
+    /// A whole step, from the call until it returns.
+    step_seconds: f64,
+    /// How far live bytes rise during a step, all stages together, in MiB.
+    peak_mib: f64,
+    /// The most micro-batches in flight, summed over stages and chunks.
+    in_flight: usize,
+    /// What taking the times costs, by the time of a step.
+    timeline_share: f64,
+}
+
+const NUM_SAMPLES: usize = 32;
+const SEQUENCE: usize = 64;
+const MIB: f64 = (1 << 20) as f64;
+
+type Batch = (Tensor<3>, Tensor<3>);
+type Pipeline = PipelineModule<Vec<models::Block>>;
+
+impl Schedules {
+    /// Measure and report.
+    pub fn run(&self, report: &Report) {
+        report.conditions(&format!(
+            "schedules: a Transformer of {} layers and width {}, {NUM_SAMPLES} samples of {SEQUENCE} positions, \
+             one kernel thread per stage. Costs are taken from every other step, the makespan from the rest.",
+            self.layers, self.width
+        ));
+        let device = device();
+        let model = models::transformer(self.layers, self.width, &device.clone().autodiff());
+        let batch = models::batch([NUM_SAMPLES, SEQUENCE, self.width], &device);
+        let stages = self.stages as usize;
+
+        for &micro_batches in &self.micro_batches {
+            for kind in &self.schedules {
+                for &rematerialization in &self.rematerialization {
+                    let config = PipelineConfig::new()
+                        .with_num_micro_batches(micro_batches)
+                        .with_schedule(kind.clone())
+                        .with_rematerialization(rematerialization)
+                        .with_num_recomputed(self.num_recomputed as usize)
+                        .with_threads_per_stage(Some(1));
+                    let schedule = config
+                        .training_schedule(stages, micro_batches)
+                        .expect("a benchmark's schedule exists");
+                    let placement = Placement::even(&vec![device.clone(); stages]);
+                    let pipeline = config
+                        .init(model.clone(), placement)
+                        .expect("a benchmark's configuration is right");
+                    report.result(&Line {
+                        schedule: kind.to_string(),
+                        rematerialization: rematerialization.to_string(),
+                        ..measure(report, &pipeline, &schedule, &batch)
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn measure(report: &Report, pipeline: &Pipeline, schedule: &Schedule, batch: &Batch) -> Line {
+    step(pipeline, batch);
+    let mut costs = Vec::new();
+    let (mut makespans, mut bubbles) = (Vec::new(), Vec::new());
+    let (mut steps, mut peaks) = (Vec::new(), Vec::new());
+    for _ in 0..report.repetitions() {
+        costs.push(step(pipeline, batch));
+
+        let before = ALLOCATOR.current_usage();
+        ALLOCATOR.reset_peak_usage();
+        let (timeline, seconds) = seconds(|| step(pipeline, batch));
+        peaks.push((ALLOCATOR.peak_usage() - before) as f64 / MIB);
+        makespans.push(timeline.makespan());
+        bubbles.push(timeline.bubble_share());
+        steps.push(seconds);
+    }
+    let costs = Costs::measured(&costs).expect("a step runs everything");
+    let simulated = simulate(schedule, &costs).expect("a schedule that has run can run");
+    let stages = 0..schedule.num_stages();
+    let num_instructions: usize = stages.clone().map(|it| schedule.stage(it).len()).sum();
+    let (simulated_seconds, measured_seconds) = (simulated.timeline.makespan(), median(&makespans));
+    Line {
+        bench: "schedules",
+        schedule: String::new(),
+        rematerialization: String::new(),
+        stages: schedule.num_stages(),
+        micro_batches: schedule.num_micro_batches(),
+        simulated_seconds,
+        measured_seconds,
+        measured_over_simulated: measured_seconds / simulated_seconds,
+        simulated_bubble: simulated.timeline.bubble_share(),
+        measured_bubble: median(&bubbles),
+        step_seconds: median(&steps),
+        peak_mib: median(&peaks),
+        in_flight: stages.map(|it| schedule.peak_in_flight(it)).sum(),
+        timeline_share: num_instructions as f64 * clock_seconds() / median(&steps),
+    }
+}
+
+fn step(pipeline: &Pipeline, batch: &Batch) -> Timeline {
+    let (input, target) = batch.clone();
+    let step = pipeline
+        .train_step(input, target, mean_square)
+        .expect("a benchmark's step succeeds");
+    step.loss.into_scalar::<f32>();
+    step.timeline
+}
+
+/// What it takes to look at the clock as often as the engine does for one instruction.
+fn clock_seconds() -> f64 {
+    const NUM_LOOKS: usize = 6;
+    const NUM_INSTRUCTIONS: usize = 10_000;
+    let start = Instant::now();
+    let looks = || (0..NUM_LOOKS * NUM_INSTRUCTIONS).map(|_| start.elapsed().as_secs_f64());
+    let (_, seconds) = seconds(|| looks().fold(0.0, f64::max));
+    seconds / NUM_INSTRUCTIONS as f64
+}

@@ -1,0 +1,50 @@
+use std::path::{Path, PathBuf};
+
+use burn_pipeline::{CostError, PipelineError, ScheduleError, SimulateError};
+use thiserror::Error;
+
+/// Why a run ended early.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Numbers on the command line that no run can have.
+    #[error("{0}")]
+    Options(String),
+
+    /// The schedule could not be made.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+
+    /// The pipeline could not be made, or could not take a step.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+
+    /// What the instructions cost could not be told.
+    #[error(transparent)]
+    Costs(#[from] CostError),
+
+    /// The schedule could not be simulated.
+    #[error(transparent)]
+    Simulate(#[from] SimulateError),
+
+    /// A drawing could not be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: std::io::Error,
+    },
+
+    /// The report could not be written.
+    #[error("cannot write the report: {0}")]
+    Report(#[from] std::io::Error),
+}
+
+impl Error {
+    pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        |reason| Self::File {
+            path: path.to_path_buf(),
+            reason,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use burn::tensor::{Device, Distribution, Tensor};
+use burn_pipeline::{
+    Costs, PipelineConfig, PipelineModule, Placement, Schedule, ScheduleKind, Timeline, simulate,
+};
+
+use crate::model::{Dense, dense};
+use crate::{Args, Error};
+
+/// One schedule, run and simulated.
+pub struct Outcome {
+    /// Which schedule it is.
+    pub kind: ScheduleKind,
+    /// The order in which the stages ran.
+    pub schedule: Schedule,
+    /// What a simulation says, under the costs that were measured.
+    pub simulated: Timeline,
+    /// What a step did: of the steps that did not make the costs, the one in the middle.
+    pub measured: Timeline,
+}
+
+/// The same model and mini-batch for every schedule.
+pub struct Experiment<'a> {
+    args: &'a Args,
+    device: Device,
+    model: Vec<Dense>,
+    batch: Tensor<2>,
+}
+
+impl<'a> Experiment<'a> {
+    /// A model and a mini-batch of random numbers.
+    ///
+    /// # Errors
+    ///
+    /// When there would be nothing to run or to measure.
+    pub fn new(args: &'a Args) -> Result<Self, Error> {
+        for (name, number, least) in [
+            ("samples", args.samples, 1),
+            ("width", args.width, 1),
+            ("steps", args.steps, 2),
+        ] {
+            if number < least {
+                return Err(Error::Options(format!(
+                    "--{name} is {number}, but at least {least} is needed"
+                )));
+            }
+        }
+        let device = Device::flex();
+        let shape = [args.samples * args.micro_batches, args.width];
+        Ok(Self {
+            args,
+            model: dense(args.layers, args.width, &device.clone().autodiff()),
+            batch: Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device),
+            device,
+        })
+    }
+
+    /// Run and simulate a schedule. Every other step makes the costs, so that a machine that gets
+    /// slower does so for both.
+    ///
+    /// # Errors
+    ///
+    /// When the schedule or the pipeline cannot be made, or a step fails.
+    pub fn run(&self, kind: &ScheduleKind) -> Result<Outcome, Error> {
+        let Args {
+            stages,
+            micro_batches,
+            ..
+        } = *self.args;
+        let config = PipelineConfig::new()
+            .with_num_micro_batches(micro_batches)
+            .with_schedule(kind.clone())
+            .with_rematerialization(self.args.rematerialization)
+            .with_num_recomputed(self.args.num_recomputed)
+            .with_threads_per_stage(Some(1));
+        let placement = Placement::even(&vec![self.device.clone(); stages]);
+        let pipeline = config.init(self.model.clone(), placement)?;
+        let schedule = config.training_schedule(stages, micro_batches)?;
+
+        self.step(&pipeline)?;
+        let (mut costs, mut measured) = (Vec::new(), Vec::new());
+        for _ in 0..self.args.steps / 2 {
+            costs.push(self.step(&pipeline)?);
+            measured.push(self.step(&pipeline)?);
+        }
+        let costs = Costs::measured(&costs)?;
+        measured.sort_by(|a, b| a.makespan().total_cmp(&b.makespan()));
+        Ok(Outcome {
+            kind: kind.clone(),
+            simulated: simulate(&schedule, &costs)?.timeline,
+            measured: measured.swap_remove(measured.len() / 2),
+            schedule,
+        })
+    }
+
+    fn step(&self, pipeline: &PipelineModule<Vec<Dense>>) -> Result<Timeline, Error> {
+        let batch = self.batch.clone();
+        let step = pipeline.train_step(batch.clone(), batch, |output, target| {
+            (output - target).powi_scalar(2).mean()
+        })?;
+        Ok(step.timeline)
+    }
+}
