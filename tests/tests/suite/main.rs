@@ -11,6 +11,7 @@ mod losses;
 mod optimizer;
 mod placement;
 mod records;
+mod schedules;
 mod signals;
 mod threads;
 mod transparency;
