@@ -8,7 +8,7 @@ use super::{Instruction, Schedule, ScheduleError};
 /// stage 2         F0 F1 F2 F3 B3 B2 B1 B0
 /// ```
 ///
-/// Huang et al., 2018, sections 2.2 and 2.3, figure 2.
+/// Huang et al., *GPipe*, 2018, sections 2.2 (figure 2c) and 2.3.
 pub(super) fn gpipe(
     num_stages: usize,
     num_micro_batches: usize,

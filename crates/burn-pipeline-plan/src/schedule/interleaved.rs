@@ -4,8 +4,8 @@ use super::{Schedule, ScheduleError, groups::Groups, warm_up::warm_up};
 /// one after the other, one forward and one backward in turn.
 ///
 /// ```text
-/// stage 0   F0   F1   F0.1 F1.1           B0.1      B1.1      B0   B1
-/// stage 1        F0   F1   F0.1      B0.1 F1.1 B1.1      B0   B1
+/// stage 0   F0   F1   F0.1 F1.1      B0.1      B1.1 B0   B1
+/// stage 1        F0   F1   F0.1 B0.1 F1.1 B1.1 B0   B1
 /// ```
 ///
 /// Narayanan et al., *Efficient Large-Scale Language Model Training on GPU Clusters Using
@@ -42,6 +42,14 @@ mod tests {
         insta::assert_snapshot!(interleaved(2, 2, 4).unwrap(), @r"
         stage 0   F0   F1   F0.1 F1.1 F2   B0.1 F3   B1.1 F2.1 B0   F3.1 B1        B2.1      B3.1 B2   B3
         stage 1        F0   F1   F0.1 B0.1 F1.1 B1.1 F2   B0   F3   B1   F2.1 B2.1 F3.1 B3.1 B2   B3
+        ");
+    }
+
+    #[test]
+    fn the_smallest_one_is_the_one_of_the_docs() {
+        insta::assert_snapshot!(interleaved(2, 2, 2).unwrap(), @r"
+        stage 0   F0   F1   F0.1 F1.1      B0.1      B1.1 B0   B1
+        stage 1        F0   F1   F0.1 B0.1 F1.1 B1.1 B0   B1
         ");
     }
 

@@ -54,8 +54,8 @@ pub enum ScheduleKind {
     /// micro-batches than stages there is one group and a larger bubble.
     ///
     /// ```text
-    /// stage 0   F0   F1   F0.1 F1.1           B0.1      B1.1      B0   B1
-    /// stage 1        F0   F1   F0.1      B0.1 F1.1 B1.1      B0   B1
+    /// stage 0   F0   F1   F0.1 F1.1      B0.1      B1.1 B0   B1
+    /// stage 1        F0   F1   F0.1 B0.1 F1.1 B1.1 B0   B1
     /// ```
     Interleaved {
         /// The number of chunks on each stage.
