@@ -3,24 +3,44 @@
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use burn_pipeline::Rematerialization;
+use burn_pipeline::{Rematerialization, Schedule, ScheduleKind};
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::Error;
 use crate::model::GptConfig;
+use crate::schedule_file::read_schedule;
+
+/// The numbers of stages and micro-batches that neither a flag nor a schedule says.
+const NUM_STAGES: usize = 2;
+const NUM_MICRO_BATCHES: usize = 8;
 
 /// Train a byte-level GPT across stages.
 #[derive(Parser, Debug, Clone)]
 #[command(version, args_override_self = true)]
 pub struct Args {
-    /// Stages to cut the model into, each with a worker of its own
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub stages: usize,
+    /// Stages, each with a worker of its own [default: 2, or as many as the schedule file has]
+    #[arg(long, value_name = "N")]
+    pub stages: Option<usize>,
 
-    /// Micro-batches to split a mini-batch into
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub micro_batches: usize,
+    /// Micro-batches to split a mini-batch into [default: 8, or as many as the schedule file has]
+    #[arg(long, value_name = "N")]
+    pub micro_batches: Option<usize>,
+
+    /// Order in which stages run micro-batches: gpipe, 1f1b, interleaved:2 or breadth-first:2, the
+    /// last two with their number of chunks per stage
+    #[arg(long, value_name = "KIND", default_value = "gpipe")]
+    pub schedule: ScheduleKind,
+
+    /// File with a schedule of your own, run as it is written: `stage 0 F0 F1 B0 B1` and so on, a
+    /// line for each stage, or PyTorch's CSV where the file ends in .csv
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = read_schedule,
+        conflicts_with_all = ["schedule", "rematerialization"]
+    )]
+    pub schedule_file: Option<Schedule>,
 
     /// Windows of text in a mini-batch
     #[arg(long, value_name = "N", default_value_t = 16)]
@@ -93,6 +113,11 @@ pub struct Args {
     #[arg(long)]
     pub compare: bool,
 
+    /// File to draw the last step in, as it was predicted and as it was measured: .svg, .json (a
+    /// Chrome trace) or .txt, or all three beside each other where it ends in none of them
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+
     /// Threads that a stage computes with [default: the cores shared by the stages]
     #[arg(long, value_name = "N")]
     pub threads_per_stage: Option<usize>,
@@ -106,8 +131,8 @@ impl Args {
     /// When they do not, with the two that disagree.
     pub fn check(&self) -> Result<(), Error> {
         for (flag, value) in [
-            ("--stages", self.stages),
-            ("--micro-batches", self.micro_batches),
+            ("--stages", self.num_stages()),
+            ("--micro-batches", self.num_micro_batches()),
             ("--batch-size", self.batch_size),
             ("--layers", self.layers),
             ("--width", self.width),
@@ -122,8 +147,6 @@ impl Args {
             }
         }
         let Self {
-            stages,
-            micro_batches,
             batch_size,
             layers,
             width,
@@ -132,6 +155,7 @@ impl Args {
             learning_rate,
             ..
         } = self;
+        let (stages, micro_batches) = (self.num_stages(), self.num_micro_batches());
         let num_layers = layers + 2;
         let rules = [
             (
@@ -139,13 +163,13 @@ impl Args {
                 format!("--width {width} is not divisible by --heads {heads}: change one of them"),
             ),
             (
-                micro_batches <= batch_size,
+                micro_batches <= *batch_size,
                 format!(
                     "--micro-batches {micro_batches} are more than --batch-size {batch_size} can fill: lower the one or raise the other"
                 ),
             ),
             (
-                *stages <= num_layers,
+                stages <= num_layers,
                 format!(
                     "--stages {stages} are more than the {num_layers} layers of the model: use fewer stages, or more than {layers} --layers"
                 ),
@@ -178,11 +202,38 @@ impl Args {
         GptConfig::new(self.layers, self.width, self.heads, self.context).with_dropout(self.dropout)
     }
 
+    /// The order in which stages run micro-batches: that of the file, if there is one.
+    pub fn schedule(&self) -> ScheduleKind {
+        match &self.schedule_file {
+            Some(schedule) => schedule.clone().into(),
+            None => self.schedule.clone(),
+        }
+    }
+
+    /// The number of stages: as given, or as a schedule of one's own has it.
+    pub fn num_stages(&self) -> usize {
+        let own = || self.own_schedule().map(Schedule::num_stages);
+        self.stages.or_else(own).unwrap_or(NUM_STAGES)
+    }
+
+    /// The number of micro-batches: as given, or as a schedule of one's own has it.
+    pub fn num_micro_batches(&self) -> usize {
+        let own = || self.own_schedule().map(Schedule::num_micro_batches);
+        self.micro_batches.or_else(own).unwrap_or(NUM_MICRO_BATCHES)
+    }
+
+    fn own_schedule(&self) -> Option<&Schedule> {
+        match (&self.schedule_file, &self.schedule) {
+            (Some(schedule), _) | (None, ScheduleKind::Custom(schedule)) => Some(schedule),
+            _ => None,
+        }
+    }
+
     /// The threads of each stage: as given, or an even share of the machine's cores.
     pub fn threads_per_stage(&self) -> usize {
         self.threads_per_stage.unwrap_or_else(|| {
             let num_cores = available_parallelism().map_or(1, usize::from);
-            (num_cores / self.stages.max(1)).max(1)
+            (num_cores / self.num_stages().max(1)).max(1)
         })
     }
 }

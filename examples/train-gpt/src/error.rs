@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use burn::data::dataset::DatasetError;
 use burn::tensor::TensorReadError;
-use burn_pipeline::PipelineError;
+use burn_pipeline::{PipelineError, SimulateError};
 use thiserror::Error;
 
 /// Why a run ended early.
@@ -26,6 +26,10 @@ pub enum Error {
     /// The pipeline could not be made, or could not take a step.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+
+    /// What a step should take could not be told.
+    #[error("the last step cannot be predicted: {0}")]
+    Prediction(#[from] SimulateError),
 
     /// A number could not be read from a device.
     #[error("a result cannot be read from its device: {0}")]

@@ -1,13 +1,14 @@
 //! The program: from flags to the last line that it prints.
 
 use burn::module::Module;
-use burn_pipeline::{Gantt, Timeline};
+use burn_pipeline::Gantt;
 
 use crate::progress::Progress;
-use crate::{Args, Comparison, Error, Text, Training, resume, sample, save, validation_loss};
-
-/// How wide the drawing of the last step is, in columns.
-const GANTT_WIDTH: usize = 100;
+use crate::trace::GANTT_WIDTH;
+use crate::{
+    Args, Comparison, Error, Prediction, Recent, Text, TraceFiles, Training, resume, sample, save,
+    validation_loss,
+};
 
 /// How many bytes the model continues, and how many it makes up.
 const PROMPT: usize = 64;
@@ -24,18 +25,30 @@ pub fn run(args: &Args) -> Result<(), Error> {
     let text = Text::read(args.text.as_deref())?;
     text.check(args.context, args.batch_size)?;
 
+    let trace = args.trace.as_deref().map(TraceFiles::new).transpose()?;
+
     let mut training = Training::new(args)?;
     if let Some(directory) = &args.resume {
         training = resume(training, args, directory)?;
         println!("going on after step {}", training.pipeline.num_steps());
     }
+    if trace.is_some() {
+        Prediction::check(args.steps - training.pipeline.num_steps() as usize)?;
+    }
     introduce(&training, &text, args);
 
-    let (training, timeline) = train(training, &text, args)?;
+    let (training, recent) = train(training, &text, args)?;
     save(&training, args, &args.save)?;
     println!("saved in {}\n", args.save.display());
 
-    println!("the last step:\n{}\n", Gantt::new(&timeline, GANTT_WIDTH));
+    if let Some((timeline, _)) = recent.split_last() {
+        println!("the last step:\n{}\n", Gantt::new(timeline, GANTT_WIDTH));
+    }
+    if let Some(files) = trace {
+        let prediction = Prediction::of(&recent)?;
+        files.write(&prediction.timelines())?;
+        println!("{prediction}\ndrawn in {files}\n");
+    }
     print_sample(&training, &text, args)?;
 
     let loss = validation_loss(&training.pipeline, text.held_out(), args)?;
@@ -52,22 +65,27 @@ fn introduce(training: &Training, text: &Text, args: &Args) {
         text.held_out().len()
     );
     println!("model: {} parameters", pipeline.num_params());
-    for (stage, device) in pipeline.stage_devices().iter().enumerate() {
+    let devices = pipeline.stage_devices();
+    for (stage, device) in devices.iter().enumerate() {
+        // Parts go round the stages.
+        let parts = pipeline.partition().stages();
+        let parts = parts.skip(stage).step_by(devices.len());
+        let layers: Vec<_> = parts.map(|layers| format!("{layers:?}")).collect();
         println!(
-            "stage {stage}: layers {:?} on {device:?}, threads: {}",
-            pipeline.partition().stage(stage),
+            "stage {stage}: layers {} on {device:?}, threads: {}",
+            layers.join(" and "),
             args.threads_per_stage()
         );
     }
 }
 
-/// Take the steps that are left, and return the timeline of the last one as well.
-fn train(mut training: Training, text: &Text, args: &Args) -> Result<(Training, Timeline), Error> {
+/// Take the steps that are left, and return the timelines of the last ones as well.
+fn train(mut training: Training, text: &Text, args: &Args) -> Result<(Training, Recent), Error> {
     let done = training.pipeline.num_steps() as usize;
     let batches = training.batches(text, args);
     let mut comparison = args.compare.then(|| Comparison::new(&training));
     let mut progress = Progress::new(args.steps, done, args.batch_size * args.context);
-    let mut timeline = Timeline::new(args.stages, Vec::new());
+    let mut recent = Recent::default();
     for batch in batches.iter() {
         let batch = batch?;
         let step = training.gradients(batch.clone())?;
@@ -84,14 +102,14 @@ fn train(mut training: Training, text: &Text, args: &Args) -> Result<(Training, 
         }
         progress.step(loss);
         training = training.update(step.grads);
-        timeline = step.timeline;
+        recent.push(step.timeline);
     }
 
     println!("{}", progress.finish());
     if let Some(comparison) = comparison {
         println!("{comparison}");
     }
-    Ok((training, timeline))
+    Ok((training, recent))
 }
 
 /// Let the model go on with the held out part.

@@ -28,16 +28,17 @@ pub struct Training {
 }
 
 impl Training {
-    /// A new model, placed and initialised: the same for every number of stages.
+    /// A new model, placed and initialised: the same for every number of stages and every schedule.
     ///
     /// # Errors
     ///
-    /// When the devices, the learning rate or the placement are not as they must be.
+    /// When the devices, the learning rate, the placement or the schedule are not as they must be.
     pub fn new(args: &Args) -> Result<Self, Error> {
-        let devices = devices(&args.devices, args.stages)?;
+        let devices = devices(&args.devices, args.num_stages())?;
         devices[0].seed(args.seed);
         let pipeline = PipelineConfig::new()
-            .with_num_micro_batches(args.micro_batches)
+            .with_num_micro_batches(args.num_micro_batches())
+            .with_schedule(args.schedule())
             .with_rematerialization(args.rematerialization)
             .with_seed(args.seed)
             .with_threads_per_stage(Some(args.threads_per_stage()))

@@ -1,7 +1,9 @@
 //! The program, as it is started from a shell.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn run(flags: &str, text: &str) -> Output {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -18,7 +20,10 @@ fn run(flags: &str, text: &str) -> Output {
 }
 
 fn refusal(flags: &str) -> String {
-    let output = run(flags, "refused");
+    // Tests run at once: each run has a text of its own.
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let text = format!("refused-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let output = run(flags, &text);
     assert!(!output.status.success(), "{flags}");
     String::from_utf8(output.stderr).unwrap()
 }
@@ -41,6 +46,101 @@ fn the_last_two_lines_are_the_validation_loss_and_the_unigram_entropy() {
     assert!((number(entropy, "unigram entropy ") - 4f64.ln()).abs() < 1e-6);
     assert!(stdout.contains("compared with the plain model over 2 steps"));
     assert!(stdout.contains("stage 1 │"));
+}
+
+#[test]
+fn the_last_step_is_drawn_as_predicted_and_as_measured() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let trace = folder.join("trace.of-a-step");
+    let flags = format!(
+        "--steps 4 --layers 2 --schedule interleaved:2 --trace {}",
+        trace.display()
+    );
+    let output = run(&flags, "traced");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(
+        stdout.contains("stage 0: layers 0..1 and 2..3 on "),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("stage 1: layers 1..2 and 3..4 on "),
+        "{stdout}"
+    );
+    assert!(stdout.contains("the last step: predicted "), "{stdout}");
+    assert!(stdout.contains("stage 1  measured "), "{stdout}");
+
+    let read = |ending: &str| {
+        let path = format!("{}.{ending}", trace.display());
+        assert!(stdout.contains(&path), "{stdout}");
+        fs::read_to_string(path).unwrap()
+    };
+    assert!(read("svg").starts_with("<svg "));
+    let json: serde_json::Value = serde_json::from_str(&read("json")).unwrap();
+    assert!(json["traceEvents"].as_array().unwrap().len() > 2 * 2 * 2 * 2 * 2);
+    let text = read("txt");
+    assert!(text.starts_with("predicted  makespan "), "{text}");
+    assert!(text.contains("\nmeasured  makespan "), "{text}");
+}
+
+#[test]
+fn a_trace_that_ends_in_a_form_is_that_file_alone() {
+    let trace = Path::new(env!("CARGO_TARGET_TMPDIR")).join("alone.svg");
+    let output = run(&format!("--trace {}", trace.display()), "alone");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains(&format!("drawn in {}\n", trace.display())));
+    assert!(fs::read_to_string(trace).unwrap().starts_with("<svg "));
+}
+
+#[test]
+fn a_trace_that_cannot_be_is_refused_before_training() {
+    assert_eq!(
+        refusal("--trace no/such/step.svg"),
+        "error: cannot write no/such/step.svg: there is no folder no/such: make it, or name another one\n"
+    );
+    assert_eq!(
+        refusal("--steps 1 --trace step.svg"),
+        "error: --trace predicts the last step from those before it, but this run takes 1: raise --steps to take at least 2\n"
+    );
+}
+
+#[test]
+fn schedules_that_cannot_run_are_refused() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("broken-schedule");
+    let own = |text: &str, more: &str| {
+        fs::write(&file, text).unwrap();
+        refusal(&format!("--schedule-file {} {more}", file.display()))
+    };
+    for (stderr, message) in [
+        (
+            refusal("--schedule 2f2b"),
+            "`2f2b` is no schedule: use `gpipe`, `1f1b`, `interleaved:2` or `breadth-first:2`",
+        ),
+        (
+            refusal("--schedule interleaved:2"),
+            "need at least 4 layers, but the model has 3: use fewer chunks or stages",
+        ),
+        (
+            refusal("--schedule-file no/such/schedule"),
+            "error: invalid value 'no/such/schedule' for '--schedule-file <FILE>': No such file",
+        ),
+        (own("stage 0 F0 X0", ""), "line 1: `X0` is no instruction"),
+        (
+            own("stage 0 F0 F1 B0", ""),
+            "stage 0 runs 1 of 2 micro-batches backward, and never B1",
+        ),
+        (
+            own("stage 0 F0 B0\nstage 1 F0 B0", ""),
+            "error: the schedule is for 1 micro-batches, but num_micro_batches is 2: set both to the same number",
+        ),
+        (
+            own("stage 0 F0 F1 B0 B1", "--stages 2"),
+            "error: the schedule cannot run: the schedule is for 1 stages and 2 micro-batches, but 2 stages and 2 micro-batches are asked for",
+        ),
+    ] {
+        assert!(stderr.contains(message), "{stderr}");
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Training comes out the same, however it is cut into stages and runs.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
+use burn_pipeline::Schedule;
 use clap::Parser;
 use train_gpt::{Args, Comparison, Text, Training, resume, save, validation_loss};
 
@@ -83,6 +85,54 @@ fn the_same_seed_gives_the_same_result_for_every_number_of_stages() {
             assert!(train(stages) == whole, "{stages} stages, dropout {dropout}");
         }
     }
+}
+
+#[test]
+fn every_schedule_trains_to_the_same_losses() {
+    let _alone = alone();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let own = folder.join("own-schedule");
+    let csv = folder.join("own-schedule.csv");
+    let text = "stage 0 F1 F0 F3 F2 B1 R0 B0 B3 B2\nstage 1 F1 B1 F0 B0 F3 B3 F2 B2";
+    fs::write(&own, text).unwrap();
+    fs::write(&csv, text.parse::<Schedule>().unwrap().to_csv()).unwrap();
+
+    let train = |schedule: &str| {
+        let args = args(&format!("--dropout 0.2 {schedule}"));
+        let training = Training::new(&args).unwrap();
+        assert_eq!(training.pipeline.stage_devices().len(), 2, "{schedule}");
+        advance(training, &args, 3).1
+    };
+    let expected = train("--schedule gpipe");
+    for schedule in [
+        "--schedule 1f1b",
+        "--schedule 1f1b --rematerialization always",
+        "--schedule interleaved:2",
+        "--schedule breadth-first:2",
+        &format!("--schedule-file {}", own.display()),
+        &format!("--schedule-file {}", csv.display()),
+    ] {
+        let losses = train(schedule);
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4;
+        assert!(
+            losses.len() == 3 && losses.iter().zip(&expected).all(near),
+            "{schedule}: {losses:?} instead of {expected:?}"
+        );
+    }
+}
+
+#[test]
+fn a_schedule_of_ones_own_says_how_many_stages_and_micro_batches_there_are() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("three-stages");
+    fs::write(&file, "stage 0 F0 B0\nstage 1 F0 B0\nstage 2 F0 B0").unwrap();
+    let parse = |more: &str| {
+        let flags = format!("train-gpt --schedule-file {} {more}", file.display());
+        let args = Args::parse_from(flags.split_whitespace());
+        (args.num_stages(), args.num_micro_batches())
+    };
+    assert_eq!(parse(""), (3, 1));
+    assert_eq!(parse("--stages 2 --micro-batches 4"), (2, 4));
+    assert_eq!(Args::parse_from(["train-gpt"]).num_micro_batches(), 8);
 }
 
 #[test]
