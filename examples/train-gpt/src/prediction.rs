@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use burn_pipeline::{Costs, Schedule, SimulateError, StageTime, Timeline, simulate};
+use burn_pipeline::{Costs, SimulateError, StageTime, Timeline, simulate};
 
 use crate::Error;
 use crate::recent::Recent;
@@ -70,16 +70,7 @@ impl Prediction {
 /// The timeline of the schedule that `measured` ran, at the costs of the steps `before` it.
 fn predict(measured: &Timeline, before: &[Timeline]) -> Result<Timeline, SimulateError> {
     let costs = Costs::measured(before)?;
-    Ok(simulate(&schedule_of(measured), &costs)?.timeline)
-}
-
-/// What each stage ran, in order.
-fn schedule_of(timeline: &Timeline) -> Schedule {
-    let stages = (0..timeline.num_stages()).map(|stage| {
-        let spans = timeline.stage(stage);
-        spans.map(|span| span.instruction).collect()
-    });
-    Schedule::new(stages.collect())
+    Ok(simulate(&measured.schedule(), &costs)?.timeline)
 }
 
 impl fmt::Display for Prediction {

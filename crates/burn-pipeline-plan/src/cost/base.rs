@@ -82,6 +82,11 @@ impl Costs {
         Self { places: costs }
     }
 
+    /// The costs of each place along the model.
+    pub(super) fn places(&self) -> &[Vec<Cost>] {
+        &self.places
+    }
+
     /// The cost of a micro-batch at a place along the model.
     pub(crate) fn get(&self, place: usize, micro_batch: usize) -> &Cost {
         let at_place = match self.places.as_slice() {

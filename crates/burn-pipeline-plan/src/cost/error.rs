@@ -41,10 +41,14 @@ pub enum CostError {
     },
 
     /// A stage has not run what its costs are to be taken from.
-    #[error("no {field} of chunk {chunk} of stage {stage} has been measured: measure whole steps")]
+    #[error(
+        "no {field} of micro-batch {micro_batch} on chunk {chunk} of stage {stage} has been \
+         measured: measure whole steps of one schedule"
+    )]
     Unmeasured {
         stage: usize,
         chunk: usize,
+        micro_batch: usize,
         field: &'static str,
     },
 }

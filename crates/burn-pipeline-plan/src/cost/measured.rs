@@ -1,57 +1,121 @@
+use std::collections::HashMap;
+
 use super::{Cost, CostError, Costs};
 use crate::{Op, Timeline, schedule::Layout};
 
 impl Costs {
-    /// What instructions took in measured steps: for each chunk, the median over all its
-    /// micro-batches in all of the timelines.
+    /// What instructions took in measured steps: for each micro-batch of each chunk, the median
+    /// over the timelines.
     ///
     /// Moving data is part of the instruction that moves it, so boundaries and gradients arrive at
     /// no further cost. Where nothing was recomputed, a Recompute costs what a Forward does. Bytes
-    /// are not measured: they are zero.
+    /// are not measured: they are zero. To predict another number of micro-batches of the same
+    /// size, take the mean with [`averaged`](Self::averaged).
     ///
-    /// A chunk whose Forward was never measured is [`CostError::Unmeasured`], and one whose
-    /// Backward was not, unless no chunk's was.
+    /// # Errors
+    ///
+    /// [`CostError::Unmeasured`] for a chunk that has not run some micro-batch forward, or has not
+    /// run it backward while others were: steps of different numbers of micro-batches, say.
     pub fn measured(timelines: &[Timeline]) -> Result<Self, CostError> {
-        let num_stages = timelines.iter().map(Timeline::num_stages).max();
-        let num_chunks = timelines.iter().map(|it| it.layout().num_chunks).max();
-        let layout = Layout {
-            num_stages: num_stages.unwrap_or(0),
-            num_chunks: num_chunks.unwrap_or(0),
+        let durations = Durations::of(timelines);
+        let layout = durations.layout;
+        let num_places = layout.num_stages * layout.num_chunks;
+        let place = |place| {
+            let micro_batches = 0..durations.num_micro_batches;
+            let costs = micro_batches.map(|micro_batch| durations.cost(place, micro_batch));
+            costs.collect::<Result<Vec<_>, _>>()
         };
-        let mut seconds = vec![<[Vec<f64>; 3]>::default(); layout.num_stages * layout.num_chunks];
-        for span in timelines.iter().flat_map(Timeline::spans) {
-            let place = layout.place(span.stage, span.instruction.chunk());
-            seconds[place][span.instruction.op() as usize].push(span.end - span.start);
-        }
-        let trains = seconds
-            .iter()
-            .any(|it| !it[Op::Backward as usize].is_empty());
+        let places = (0..num_places).map(place);
+        Ok(Self::new(places.collect::<Result<_, _>>()?))
+    }
 
-        let mut costs = Vec::with_capacity(seconds.len());
-        for (place, [forwards, recomputes, backwards]) in seconds.into_iter().enumerate() {
-            let (stage, chunk) = layout.at(place);
-            let missing = |field| CostError::Unmeasured {
-                stage,
-                chunk,
-                field,
-            };
-            let forward = median(forwards).ok_or_else(|| missing("forward"))?;
-            let backward = match trains {
-                true => median(backwards).ok_or_else(|| missing("backward"))?,
-                false => 0.0,
-            };
-            costs.push(Cost {
-                forward,
-                recompute: median(recomputes).unwrap_or(forward),
-                backward,
-                ..Cost::default()
-            });
-        }
-        Ok(Self::per_chunk(costs))
+    /// The same cost for all micro-batches of a chunk: the mean of theirs.
+    pub fn averaged(&self) -> Self {
+        let places = self.places().iter().map(|costs| mean(costs));
+        Self::per_chunk(places.collect())
     }
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// How long each operation took, by place, then by micro-batch.
+struct Durations {
+    layout: Layout,
+    num_micro_batches: usize,
+    seconds: HashMap<(usize, usize, Op), Vec<f64>>,
+    trains: bool,
+}
+
+impl Durations {
+    fn of(timelines: &[Timeline]) -> Self {
+        let mut durations = Self {
+            layout: Layout {
+                num_stages: timelines
+                    .iter()
+                    .map(Timeline::num_stages)
+                    .max()
+                    .unwrap_or(0),
+                num_chunks: timelines
+                    .iter()
+                    .map(|it| it.layout().num_chunks)
+                    .max()
+                    .unwrap_or(0),
+            },
+            num_micro_batches: 0,
+            seconds: HashMap::new(),
+            trains: false,
+        };
+        for span in timelines.iter().flat_map(Timeline::spans) {
+            let instruction = span.instruction;
+            let place = durations.layout.place(span.stage, instruction.chunk());
+            let micro_batch = instruction.micro_batch();
+            durations.num_micro_batches = durations.num_micro_batches.max(micro_batch + 1);
+            durations.trains |= instruction.op() == Op::Backward;
+            let key = (place, micro_batch, instruction.op());
+            let seconds = durations.seconds.entry(key).or_default();
+            seconds.push(span.end - span.start);
+        }
+        durations
+    }
+
+    fn cost(&self, place: usize, micro_batch: usize) -> Result<Cost, CostError> {
+        let (stage, chunk) = self.layout.at(place);
+        let median = |op| median(self.seconds.get(&(place, micro_batch, op))?);
+        let missing = |field| CostError::Unmeasured {
+            stage,
+            chunk,
+            micro_batch,
+            field,
+        };
+        let forward = median(Op::Forward).ok_or_else(|| missing("forward"))?;
+        let backward = match self.trains {
+            true => median(Op::Backward).ok_or_else(|| missing("backward"))?,
+            false => 0.0,
+        };
+        Ok(Cost {
+            forward,
+            recompute: median(Op::Recompute).unwrap_or(forward),
+            backward,
+            ..Cost::default()
+        })
+    }
+}
+
+fn mean(costs: &[Cost]) -> Cost {
+    let num_costs = costs.len().max(1);
+    let seconds = |of: fn(&Cost) -> f64| costs.iter().map(of).sum::<f64>() / num_costs as f64;
+    let bytes = |of: fn(&Cost) -> u64| costs.iter().map(of).sum::<u64>() / num_costs as u64;
+    Cost {
+        forward: seconds(|it| it.forward),
+        recompute: seconds(|it| it.recompute),
+        backward: seconds(|it| it.backward),
+        boundary: seconds(|it| it.boundary),
+        gradient: seconds(|it| it.gradient),
+        boundary_bytes: bytes(|it| it.boundary_bytes),
+        activation_bytes: bytes(|it| it.activation_bytes),
+    }
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     let (below, above) = (values.len().checked_sub(1)? / 2, values.len() / 2);
     Some((values[below] + values[above]) / 2.0)
@@ -62,36 +126,61 @@ mod tests {
     use super::*;
     use crate::{Instruction, Span};
 
-    fn span(stage: usize, instruction: Instruction, seconds: f64) -> Span {
-        let start = 10.0 * instruction.micro_batch() as f64;
-        Span::new(stage, instruction, start, start + seconds)
-    }
-
-    #[test]
-    fn a_chunk_costs_the_median_of_what_it_took() {
-        let forwards = [1.0, 9.0, 2.0, 3.0].into_iter().enumerate();
-        let spans = forwards.map(|(m, seconds)| span(0, Instruction::forward(m), seconds));
-        let backward = span(0, Instruction::backward(5), 5.0);
-        let costs = Costs::measured(&[
-            Timeline::new(1, spans.collect()),
-            Timeline::new(1, vec![backward]),
-        ]);
-        let expected = Cost {
-            forward: 2.5,
-            recompute: 2.5,
-            backward: 5.0,
-            ..Cost::default()
+    fn step(forwards: [f64; 2], backward: f64) -> Timeline {
+        let span = |instruction: Instruction, seconds| {
+            let start = 10.0 * instruction.micro_batch() as f64;
+            Span::new(0, instruction, start, start + seconds)
         };
-        assert_eq!(costs, Ok(Costs::equal(expected)));
+        Timeline::new(
+            1,
+            vec![
+                span(Instruction::forward(0), forwards[0]),
+                span(Instruction::forward(1), forwards[1]),
+                span(Instruction::backward(0), backward),
+                span(Instruction::backward(1), backward),
+            ],
+        )
+    }
+
+    fn cost(forward: f64, backward: f64) -> Cost {
+        Cost {
+            forward,
+            recompute: forward,
+            backward,
+            ..Cost::default()
+        }
     }
 
     #[test]
-    fn a_stage_that_was_not_measured_is_named() {
-        let timeline = Timeline::new(2, vec![span(0, Instruction::forward(0), 1.0)]);
-        let error = Costs::measured(&[timeline]).unwrap_err();
+    fn a_micro_batch_costs_the_median_over_the_steps() {
+        let steps = [
+            step([1.0, 5.0], 8.0),
+            step([9.0, 6.0], 3.0),
+            step([2.0, 7.0], 4.0),
+        ];
+        let costs = Costs::measured(&steps).unwrap();
+        assert_eq!(
+            costs,
+            Costs::new(vec![vec![cost(2.0, 4.0), cost(6.0, 4.0)]])
+        );
+        assert_eq!(costs.averaged(), Costs::equal(cost(4.0, 4.0)));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_named() {
+        let span = Span::new(0, Instruction::forward(0), 0.0, 1.0);
+        let error = Costs::measured(&[Timeline::new(2, vec![span])]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no forward of chunk 0 of stage 1 has been measured: measure whole steps"
+            "no forward of micro-batch 0 on chunk 0 of stage 1 has been measured: measure whole \
+             steps of one schedule"
         );
+    }
+
+    #[test]
+    fn nothing_measured_costs_nothing_that_a_schedule_could_have() {
+        let costs = Costs::measured(&[]).unwrap();
+        let schedule = "stage 0 F0 B0".parse().unwrap();
+        assert!(crate::simulate(&schedule, &costs).is_err());
     }
 }

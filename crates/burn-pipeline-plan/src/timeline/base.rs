@@ -97,6 +97,15 @@ impl Timeline {
         self.stages[stage].iter()
     }
 
+    /// The schedule that was run: what each stage ran, in order of start.
+    pub fn schedule(&self) -> Schedule {
+        let stages = self.stages.iter().map(|stage| {
+            let instructions = stage.iter().map(|it| it.instruction);
+            instructions.collect()
+        });
+        Schedule::new(stages.collect())
+    }
+
     /// From the first start to the last end, in seconds.
     pub fn makespan(&self) -> f64 {
         let end = self.spans().map(|it| it.end).reduce(f64::max);
@@ -170,6 +179,12 @@ mod tests {
         assert_eq!(stage, [spans[2], spans[0]]);
         let all: Vec<Span> = timeline.spans().copied().collect();
         assert_eq!(all, [spans[1], spans[2], spans[0]]);
+    }
+
+    #[test]
+    fn the_schedule_is_what_was_run() {
+        let schedule = crate::ScheduleKind::GPipe.schedule(2, 3).unwrap();
+        assert_eq!(Timeline::of_slots(&schedule).unwrap().schedule(), schedule);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl PipelineConfig {
         let num_stages = placement.devices().len();
         let num_chunks = self.schedule.num_chunks().max(1);
         check_layers(model.num_layers(), num_stages, num_chunks)?;
-        let partition = placement.partition(model.num_layers(), num_chunks)?;
+        let partition = placement.parts(model.num_layers(), num_chunks)?;
         check_parts(&partition, num_stages, num_chunks)?;
         validate(&self.training_schedule(num_stages, self.num_micro_batches)?)?;
         refuse_homeless_and_shared(&model)?;

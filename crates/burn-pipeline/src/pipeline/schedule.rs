@@ -19,7 +19,7 @@ impl PipelineConfig {
     ///     config.training_schedule(2, 3)?.to_string(),
     ///     "\
     /// stage 0   F0 F1 R0 B0 F2 R1 B1 R2 B2
-    /// stage 1      F0 B0 F1 B1    F2 B2"
+    /// stage 1      F0 B0 F1 B1 F2 B2"
     /// );
     /// # Ok::<_, burn_pipeline::ScheduleError>(())
     /// ```

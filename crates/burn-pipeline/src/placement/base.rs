@@ -64,13 +64,18 @@ impl Placement {
         &self.devices
     }
 
-    /// The parts of a model of `num_layers` layers, for `num_chunks` chunks per device.
+    /// The stages of a model of `num_layers` layers, one part for each device.
     ///
     /// # Errors
     ///
     /// When there is no device, a part would be empty, or the layers named here are not the
     /// model's.
-    pub fn partition(
+    pub fn partition(&self, num_layers: usize) -> Result<Partition, PartitionError> {
+        self.parts(num_layers, 1)
+    }
+
+    /// The parts of such a model, for `num_chunks` chunks on each device.
+    pub(crate) fn parts(
         &self,
         num_layers: usize,
         num_chunks: usize,

@@ -22,7 +22,7 @@ fn init(config: &PipelineConfig, placement: Placement) -> Result<PipelineModule<
 #[case::cuts(Placement::from_cuts(&devices(3), &[1, 4]), "0..1 | 1..4 | 4..5")]
 #[case::no_cut(Placement::from_cuts(&devices(1), &[]), "0..5")]
 fn every_layer_is_in_exactly_one_stage(#[case] placement: Placement, #[case] expected: &str) {
-    assert_eq!(placement.partition(5, 1).unwrap().to_string(), expected);
+    assert_eq!(placement.partition(5).unwrap().to_string(), expected);
 
     let pipeline = init(&PipelineConfig::new(), placement.clone()).unwrap();
     let partition = pipeline.partition();
