@@ -5,13 +5,13 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use burn_pipeline::{
     Costs, PipelineConfig, PipelineModule, Placement, Rematerialization, Schedule, ScheduleKind,
-    Timeline, simulate,
+    Sequential, Span, Timeline, simulate,
 };
 use clap::Args;
 use serde::Serialize;
 
 use crate::ALLOCATOR;
-use crate::measure::{device, mean_square, median, seconds};
+use crate::measure::{device, mean_square, median, seconds, with_threads};
 use crate::models;
 use crate::report::Report;
 
@@ -32,9 +32,9 @@ pub struct Schedules {
     /// Which rematerializations.
     #[arg(long, value_delimiter = ',', default_values_t = [Rematerialization::Never, Rematerialization::ExceptLast])]
     rematerialization: Vec<Rematerialization>,
-    /// How many recomputed micro-batches a stage may hold at once.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    num_recomputed: u64,
+    /// How many micro-batches a stage may recompute ahead of their turn.
+    #[arg(long, default_value_t = 0)]
+    recompute_ahead: usize,
     /// The number of stages.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
     stages: u64,
@@ -62,11 +62,14 @@ struct Line {
     measured_bubble: f64,
     /// A whole step, from the call until it returns.
     step_seconds: f64,
+    /// What the simulation says that stages keep for their backward passes, the sum of their peaks,
+    /// in MiB.
+    simulated_peak_mib: f64,
     /// How far live bytes rise during a step, all stages together, in MiB.
     peak_mib: f64,
     /// The most micro-batches in flight, summed over stages and chunks.
     in_flight: usize,
-    /// What taking the times costs, by the time of a step.
+    /// What taking the times and making the timeline costs, by the time of a step.
     timeline_share: f64,
 }
 
@@ -97,7 +100,7 @@ impl Schedules {
                         .with_num_micro_batches(micro_batches)
                         .with_schedule(kind.clone())
                         .with_rematerialization(rematerialization)
-                        .with_num_recomputed(self.num_recomputed as usize)
+                        .with_num_recomputed_ahead(self.recompute_ahead)
                         .with_threads_per_stage(Some(1));
                     let schedule = config
                         .training_schedule(stages, micro_batches)
@@ -117,6 +120,27 @@ impl Schedules {
     }
 }
 
+/// The bytes of a boundary and of what a part keeps of one micro-batch.
+fn sizes(pipeline: &Pipeline, schedule: &Schedule, batch: &Batch) -> (u64, u64) {
+    let num_micro_batches = schedule.num_micro_batches();
+    let samples = NUM_SAMPLES / num_micro_batches.min(NUM_SAMPLES);
+    let cut = |tensor: &Tensor<3>| tensor.clone().narrow(0, 0, samples).autodiff();
+    let forward = || {
+        let output = pipeline.inner().forward_layers(cut(&batch.0));
+        mean_square(output, cut(&batch.1))
+    };
+    with_threads(1, || {
+        forward().backward();
+        let before = ALLOCATOR.current_usage();
+        let loss = forward();
+        let activations = ALLOCATOR.current_usage() - before;
+        loss.backward();
+        let boundary = 4 * batch.0.shape().num_elements() / num_micro_batches;
+        let num_parts = schedule.num_stages() * schedule.num_chunks();
+        (boundary as u64, (activations / num_parts) as u64)
+    })
+}
+
 fn measure(report: &Report, pipeline: &Pipeline, schedule: &Schedule, batch: &Batch) -> Line {
     step(pipeline, batch);
     let mut costs = Vec::new();
@@ -133,10 +157,11 @@ fn measure(report: &Report, pipeline: &Pipeline, schedule: &Schedule, batch: &Ba
         bubbles.push(timeline.bubble_share());
         steps.push(seconds);
     }
+    let sizes = sizes(pipeline, schedule, batch);
     let costs = Costs::measured(&costs).expect("a step runs everything");
+    let costs = costs.with_bytes(|_| sizes);
     let simulated = simulate(schedule, &costs).expect("a schedule that has run can run");
     let stages = 0..schedule.num_stages();
-    let num_instructions: usize = stages.clone().map(|it| schedule.stage(it).len()).sum();
     let (simulated_seconds, measured_seconds) = (simulated.timeline.makespan(), median(&makespans));
     Line {
         bench: "schedules",
@@ -152,7 +177,8 @@ fn measure(report: &Report, pipeline: &Pipeline, schedule: &Schedule, batch: &Ba
         step_seconds: median(&steps),
         peak_mib: median(&peaks),
         in_flight: stages.map(|it| schedule.peak_in_flight(it)).sum(),
-        timeline_share: num_instructions as f64 * clock_seconds() / median(&steps),
+        timeline_share: timeline_seconds(&simulated.timeline) / median(&steps),
+        simulated_peak_mib: simulated.peak_bytes.iter().sum::<u64>() as f64 / MIB,
     }
 }
 
@@ -165,12 +191,16 @@ fn step(pipeline: &Pipeline, batch: &Batch) -> Timeline {
     step.timeline
 }
 
-/// What it takes to look at the clock as often as the engine does for one instruction.
-fn clock_seconds() -> f64 {
+/// What it takes to measure a timeline: to look at the clock as often as the engine does for its
+/// instructions, and to put the spans in order.
+fn timeline_seconds(timeline: &Timeline) -> f64 {
     const NUM_LOOKS: usize = 6;
-    const NUM_INSTRUCTIONS: usize = 10_000;
     let start = Instant::now();
-    let looks = || (0..NUM_LOOKS * NUM_INSTRUCTIONS).map(|_| start.elapsed().as_secs_f64());
-    let (_, seconds) = seconds(|| looks().fold(0.0, f64::max));
-    seconds / NUM_INSTRUCTIONS as f64
+    let spans: Vec<Span> = timeline.spans().copied().collect();
+    let (_, looking) = seconds(|| {
+        let looks = (0..NUM_LOOKS * spans.len()).map(|_| start.elapsed().as_secs_f64());
+        looks.fold(0.0, f64::max)
+    });
+    let (_, sorting) = seconds(|| Timeline::new(timeline.num_stages(), spans));
+    looking + sorting
 }

@@ -4,9 +4,11 @@
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+use burn::nn::{Gelu, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burn_pipeline::{
-    PipelineConfig, PipelineError, PipelineModule, Placement, Rematerialization, ScheduleKind,
+    PipelineConfig, PipelineError, PipelineModule, Placement, Ranked, Rematerialization,
+    ScheduleKind, ranked,
 };
 use burn_pipeline_tests::data::floats;
 use burn_pipeline_tests::fragile::{Event, Fault, Fragile, Watched, fragile};
@@ -87,9 +89,10 @@ fn steps_leave_no_graph_behind(
         Rematerialization::Always
     )]
     mode: Rematerialization,
+    #[values("gpipe", "1f1b", "interleaved:2")] schedule: &str,
 ) {
     let _turn = turn();
-    let (pipeline, fault) = pipeline(mode);
+    let (pipeline, fault) = scheduled(schedule.parse().unwrap(), mode);
     let growth = growth(|_| train(&pipeline, &fault).unwrap());
     assert!(
         growth < LEAK,
@@ -117,10 +120,49 @@ fn steps_that_fail_leave_no_graph_behind(
     );
 }
 
+/// Two stages of 1F1B have 2 and 1 micro-batches in flight, where GPipe has all of them twice.
 #[test]
-fn inference_leaves_no_graph_behind() {
+fn one_forward_one_backward_keeps_what_is_in_flight_and_no_more() {
+    const NUM_MICRO_BATCHES: usize = 16;
+    const SAMPLES: usize = 4096;
     let _turn = turn();
-    let (pipeline, fault) = pipeline(Rematerialization::Never);
+    let peak = |kind: ScheduleKind| {
+        let device = Device::flex();
+        let layer =
+            || -> Ranked<Linear, 2> { ranked(LinearConfig::new(WIDTH, WIDTH).init(&device)) };
+        let layers: Vec<_> = (0..8)
+            .map(|_| (layer(), ranked::<Gelu, 2>(Gelu::new())))
+            .collect();
+        let pipeline = PipelineConfig::new()
+            .with_num_micro_batches(NUM_MICRO_BATCHES)
+            .with_schedule(kind)
+            .with_rematerialization(Rematerialization::Never)
+            .with_threads_per_stage(Some(1))
+            .init(layers, Placement::even(&[device.clone(), device.clone()]))
+            .unwrap();
+        let batch = floats([SAMPLES, WIDTH], 1, &device);
+        let step = || {
+            let (input, target) = (batch.clone(), batch.clone());
+            drop(pipeline.train_step(input, target, mean_square).unwrap());
+        };
+        step();
+        let before = ALLOCATOR.current_usage();
+        ALLOCATOR.reset_peak_usage();
+        step();
+        ALLOCATOR.peak_usage() - before
+    };
+    let fill_and_drain = peak(ScheduleKind::GPipe);
+    let one_and_one = peak(ScheduleKind::OneForwardOneBackward);
+    assert!(
+        one_and_one * NUM_MICRO_BATCHES <= 2 * fill_and_drain,
+        "{one_and_one} bytes of 1F1B, {fill_and_drain} of GPipe"
+    );
+}
+
+#[rstest]
+fn inference_leaves_no_graph_behind(#[values("gpipe", "interleaved:2")] schedule: &str) {
+    let _turn = turn();
+    let (pipeline, fault) = scheduled(schedule.parse().unwrap(), Rematerialization::Never);
     let growth = growth(|_| {
         let input = floats([NUM_SAMPLES, WIDTH], 1, &Device::flex());
         pipeline.forward(Watched(input, fault.clone())).unwrap();

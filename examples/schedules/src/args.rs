@@ -24,9 +24,9 @@ pub struct Args {
     /// Which micro-batches are recomputed: `never`, `except-last` or `always`.
     #[arg(long, default_value_t = Rematerialization::Never)]
     pub rematerialization: Rematerialization,
-    /// How many recomputed micro-batches a stage may hold at once.
-    #[arg(long, default_value_t = 1)]
-    pub num_recomputed: usize,
+    /// How many micro-batches a stage may recompute ahead of their turn.
+    #[arg(long, default_value_t = 0)]
+    pub recompute_ahead: usize,
     /// The number of layers.
     #[arg(long, default_value_t = 8)]
     pub layers: usize,

@@ -12,6 +12,8 @@ pub struct Outcome {
     pub kind: ScheduleKind,
     /// The order in which the stages ran.
     pub schedule: Schedule,
+    /// What the instructions cost.
+    pub costs: Costs,
     /// What a simulation says, under the costs that were measured.
     pub simulated: Timeline,
     /// What a step did: of the steps that did not make the costs, the one in the middle.
@@ -70,7 +72,7 @@ impl<'a> Experiment<'a> {
             .with_num_micro_batches(micro_batches)
             .with_schedule(kind.clone())
             .with_rematerialization(self.args.rematerialization)
-            .with_num_recomputed(self.args.num_recomputed)
+            .with_num_recomputed_ahead(self.args.recompute_ahead)
             .with_threads_per_stage(Some(1));
         let placement = Placement::even(&vec![self.device.clone(); stages]);
         let pipeline = config.init(self.model.clone(), placement)?;
@@ -83,13 +85,23 @@ impl<'a> Experiment<'a> {
             measured.push(self.step(&pipeline)?);
         }
         let costs = Costs::measured(&costs)?;
+        let costs = costs.with_bytes(|_| self.bytes(stages * schedule.num_chunks()));
         measured.sort_by(|a, b| a.makespan().total_cmp(&b.makespan()));
         Ok(Outcome {
             kind: kind.clone(),
             simulated: simulate(&schedule, &costs)?.timeline,
+            costs,
             measured: measured.swap_remove(measured.len() / 2),
             schedule,
         })
+    }
+
+    /// The bytes of a boundary, and about those that one of so many parts keeps of a micro-batch:
+    /// what each of its layers sends, before and after the activation.
+    fn bytes(&self, num_parts: usize) -> (u64, u64) {
+        let boundary = (4 * self.args.samples * self.args.width) as u64;
+        let num_kept = 1 + 2 * self.args.layers.div_ceil(num_parts);
+        (boundary, boundary * num_kept as u64)
     }
 
     fn step(&self, pipeline: &PipelineModule<Vec<Dense>>) -> Result<Timeline, Error> {

@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use burn_pipeline::{Gantt, Timeline};
+use burn_pipeline::{Gantt, Timeline, forward_only};
 
 use crate::{Args, Error, Experiment, Outcome, files, summary};
 
@@ -9,6 +9,14 @@ impl Outcome {
     pub(crate) fn timelines(&self) -> [(&'static str, &Timeline); 2] {
         [("simulated", &self.simulated), ("measured", &self.measured)]
     }
+}
+
+/// What `PipelineModule::forward` does: it has no timeline of its own, so this one is of slots.
+fn inference(args: &Args, out: &mut impl Write) -> Result<(), Error> {
+    let schedule = forward_only(args.stages, 1, args.micro_batches)?;
+    let timeline = Timeline::of_slots(&schedule)?;
+    let drawing = Gantt::new(&timeline, args.columns);
+    Ok(writeln!(out, "inference\n{schedule}\n\n{drawing}\n")?)
 }
 
 /// Run every schedule, and report its order, its timelines and a summary to `out`.
@@ -33,6 +41,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
         }
         outcomes.push(outcome);
     }
+    inference(args, out)?;
     summary::write(&outcomes, out)?;
     if let Some(folder) = &args.draw {
         writeln!(out, "\nThe drawings are in {}.", folder.display())?;

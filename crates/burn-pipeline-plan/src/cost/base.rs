@@ -82,6 +82,22 @@ impl Costs {
         Self { places: costs }
     }
 
+    /// The same costs, and these bytes: for each place along the model, those of the boundary that
+    /// a chunk receives and of the activations that it keeps, for one micro-batch.
+    ///
+    /// Measured costs have no bytes of their own. Costs that are equal for all places stay so, with
+    /// the bytes of place 0.
+    pub fn with_bytes(mut self, bytes: impl Fn(usize) -> (u64, u64)) -> Self {
+        for (place, costs) in self.places.iter_mut().enumerate() {
+            let (boundary_bytes, activation_bytes) = bytes(place);
+            for cost in costs {
+                cost.boundary_bytes = boundary_bytes;
+                cost.activation_bytes = activation_bytes;
+            }
+        }
+        self
+    }
+
     /// The costs of each place along the model.
     pub(super) fn places(&self) -> &[Vec<Cost>] {
         &self.places
@@ -188,6 +204,18 @@ mod tests {
     fn costs_that_do_not_fit_are_named(#[case] costs: Costs, #[case] message: &str) {
         let schedule = ScheduleKind::GPipe.schedule(2, 4).unwrap();
         assert_eq!(costs.check(&schedule).unwrap_err().to_string(), message);
+    }
+
+    #[test]
+    fn bytes_are_those_of_the_place() {
+        let costs = Costs::per_chunk(vec![cost(1.0), cost(2.0)]);
+        let costs = costs.with_bytes(|place| (place as u64, 10 * place as u64));
+        let expected = Cost {
+            boundary_bytes: 1,
+            activation_bytes: 10,
+            ..cost(2.0)
+        };
+        assert_eq!(costs, Costs::per_chunk(vec![cost(1.0), expected]));
     }
 
     #[test]

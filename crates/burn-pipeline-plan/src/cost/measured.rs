@@ -7,9 +7,10 @@ impl Costs {
     /// What instructions took in measured steps: for each micro-batch of each chunk, the median
     /// over the timelines.
     ///
-    /// Moving data is part of the instruction that moves it, so boundaries and gradients arrive at
+    /// They are what the timelines say: on a device that runs asynchronously, the time in which work
+    /// was handed to it. Moving data is part of the instruction that moves it, so boundaries and gradients arrive at
     /// no further cost. Where nothing was recomputed, a Recompute costs what a Forward does. Bytes
-    /// are not measured: they are zero. To predict another number of micro-batches of the same
+    /// are not measured: they are zero, and [`with_bytes`](Self::with_bytes) adds them. To predict another number of micro-batches of the same
     /// size, take the mean with [`averaged`](Self::averaged).
     ///
     /// # Errors
@@ -46,20 +47,13 @@ struct Durations {
 
 impl Durations {
     fn of(timelines: &[Timeline]) -> Self {
+        let most = |of: fn(&Timeline) -> usize| timelines.iter().map(of).max().unwrap_or(0).max(1);
         let mut durations = Self {
             layout: Layout {
-                num_stages: timelines
-                    .iter()
-                    .map(Timeline::num_stages)
-                    .max()
-                    .unwrap_or(0),
-                num_chunks: timelines
-                    .iter()
-                    .map(|it| it.layout().num_chunks)
-                    .max()
-                    .unwrap_or(0),
+                num_stages: most(Timeline::num_stages),
+                num_chunks: most(|it| it.layout().num_chunks),
             },
-            num_micro_batches: 0,
+            num_micro_batches: 1,
             seconds: HashMap::new(),
             trains: false,
         };
@@ -178,9 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_costs_nothing_that_a_schedule_could_have() {
-        let costs = Costs::measured(&[]).unwrap();
-        let schedule = "stage 0 F0 B0".parse().unwrap();
-        assert!(crate::simulate(&schedule, &costs).is_err());
+    fn nothing_measured_is_an_error() {
+        for timelines in [vec![], vec![Timeline::new(2, vec![])]] {
+            let error = Costs::measured(&timelines).unwrap_err().to_string();
+            assert!(error.starts_with("no forward of micro-batch 0 on chunk 0 of stage 0 has"));
+        }
     }
 }

@@ -1,5 +1,7 @@
+use std::collections::HashSet;
+
 use super::Costs;
-use crate::{Op, Timeline, schedule::Layout, timeline::Span};
+use crate::{Op, Timeline, schedule::Layout};
 
 /// How many bytes each stage keeps for its backward passes over time.
 ///
@@ -70,7 +72,8 @@ pub(crate) fn peak_bytes(timeline: &Timeline, layout: Layout, costs: &Costs) -> 
     (0..layout.num_stages).map(peak).collect()
 }
 
-/// Tells how many bytes a stage keeps after each change.
+/// Tells how many bytes a stage keeps after each change. One that runs nothing backward keeps
+/// nothing.
 fn follow(
     timeline: &Timeline,
     layout: Layout,
@@ -78,55 +81,40 @@ fn follow(
     costs: &Costs,
     mut level: impl FnMut(f64, u64),
 ) {
-    let recomputed = Recomputed::of(timeline, layout, stage);
+    let has = |op| {
+        timeline
+            .stage(stage)
+            .filter(move |it| it.instruction.op() == op)
+    };
+    if has(Op::Backward).next().is_none() {
+        return;
+    }
+    let recomputed: HashSet<_> = has(Op::Recompute).map(|it| it.instruction).collect();
     let mut bytes = 0u64;
     for span in timeline.stage(stage) {
         let instruction = span.instruction;
-        let cost = costs.get(
-            layout.place(stage, instruction.chunk()),
-            instruction.micro_batch(),
-        );
-        match instruction.op() {
-            Op::Forward if recomputed.contains(span) => {
-                bytes += cost.boundary_bytes;
-                level(span.start, bytes);
-            }
+        let place = layout.place(stage, instruction.chunk());
+        let cost = costs.get(place, instruction.micro_batch());
+        let time = match instruction.op() {
             Op::Forward => {
-                bytes += cost.activation_bytes;
-                level(span.start, bytes);
+                let is_recomputed = recomputed.contains(&instruction.with_op(Op::Recompute));
+                bytes = bytes.saturating_add(match is_recomputed {
+                    true => cost.boundary_bytes,
+                    false => cost.activation_bytes,
+                });
+                span.start
             }
             Op::Recompute => {
-                bytes = (bytes + cost.activation_bytes).saturating_sub(cost.boundary_bytes);
-                level(span.start, bytes);
+                bytes = bytes.saturating_sub(cost.boundary_bytes);
+                bytes = bytes.saturating_add(cost.activation_bytes);
+                span.start
             }
             Op::Backward => {
                 bytes = bytes.saturating_sub(cost.activation_bytes);
-                level(span.end, bytes);
+                span.end
             }
-        }
-    }
-}
-
-/// Which micro-batches a stage recomputes, by chunk.
-struct Recomputed(Vec<Vec<bool>>);
-
-impl Recomputed {
-    fn of(timeline: &Timeline, layout: Layout, stage: usize) -> Self {
-        let mut recomputed = vec![Vec::new(); layout.num_chunks];
-        for span in timeline.stage(stage) {
-            if span.instruction.op() == Op::Recompute {
-                let of_chunk: &mut Vec<bool> = &mut recomputed[span.instruction.chunk()];
-                let micro_batch = span.instruction.micro_batch();
-                of_chunk.resize(of_chunk.len().max(micro_batch + 1), false);
-                of_chunk[micro_batch] = true;
-            }
-        }
-        Self(recomputed)
-    }
-
-    fn contains(&self, span: &Span) -> bool {
-        let of_chunk = &self.0[span.instruction.chunk()];
-        of_chunk.get(span.instruction.micro_batch()) == Some(&true)
+        };
+        level(time, bytes);
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Schedule {
     num_chunks: usize,
 }
 
+/// More than a machine has room for.
+const MOST_FORWARDS: usize = 1 << 31;
+
 impl Schedule {
     /// A schedule of these instructions, one list per stage.
     pub fn new(stages: Vec<Vec<Instruction>>) -> Self {
@@ -60,6 +63,15 @@ impl Schedule {
     ) -> Result<Self, ScheduleError> {
         if num_stages == 0 || num_chunks == 0 || num_micro_batches == 0 {
             return Err(ScheduleError::Empty {
+                num_stages,
+                num_chunks,
+                num_micro_batches,
+            });
+        }
+        let num_places = num_stages.checked_mul(num_chunks);
+        let num_forwards = num_places.and_then(|it| it.checked_mul(num_micro_batches));
+        if num_forwards.is_none_or(|it| it > MOST_FORWARDS) {
+            return Err(ScheduleError::TooLarge {
                 num_stages,
                 num_chunks,
                 num_micro_batches,
@@ -105,12 +117,16 @@ impl Schedule {
     }
 
     /// The most micro-batches that a stage has in flight at once: run forward, and not yet
-    /// backward. With several chunks, a micro-batch counts once for each of them.
+    /// backward. With several chunks, a micro-batch counts once for each of them. A stage that runs
+    /// nothing backward, as in inference, has nothing in flight.
     ///
     /// # Panics
     ///
     /// If there is no such stage.
     pub fn peak_in_flight(&self, stage: usize) -> usize {
+        if self.stage(stage).iter().all(|it| it.op() != Op::Backward) {
+            return 0;
+        }
         let (mut in_flight, mut peak) = (0usize, 0);
         for instruction in self.stage(stage) {
             match instruction.op() {

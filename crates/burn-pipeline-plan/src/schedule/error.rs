@@ -21,6 +21,17 @@ pub enum ScheduleError {
         num_micro_batches: usize,
     },
 
+    /// There is more to run than fits into memory.
+    #[error(
+        "{num_stages} stages of {num_chunks} chunks and {num_micro_batches} micro-batches make a \
+         schedule of more than 2^31 forwards: use fewer of them"
+    )]
+    TooLarge {
+        num_stages: usize,
+        num_chunks: usize,
+        num_micro_batches: usize,
+    },
+
     /// A custom schedule is for other numbers than are asked for.
     #[error(
         "the schedule is for {num_stages} stages and {num_micro_batches} micro-batches, but \

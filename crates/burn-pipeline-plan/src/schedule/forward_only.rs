@@ -14,6 +14,11 @@ use super::{Schedule, ScheduleError, groups::Groups};
 /// stage 1        F0   F1   F0.1 F1.1
 /// ```
 ///
+/// The bubble is (K-1)/(M+K-1) for K stages and M micro-batches, and (K-1)/(vM+K-1) with v chunks
+/// on each and at least K micro-batches. Nothing is kept, and a micro-batch crosses vK-1 boundaries.
+/// The order is that of the forward passes of GPipe (Huang et al., 2018, section 2.2), and with
+/// chunks of interleaved 1F1B (Narayanan et al., 2021, section 2.2.2).
+///
 /// Zero stages, chunks or micro-batches are [`ScheduleError::Empty`].
 pub fn forward_only(
     num_stages: usize,

@@ -34,8 +34,7 @@ pub(super) fn interleaved(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ScheduleKind, validate};
-    use rstest::rstest;
+    use crate::ScheduleKind;
 
     #[test]
     fn two_stages_of_two_chunks_take_turns() {
@@ -79,21 +78,5 @@ mod tests {
     fn one_chunk_is_no_interleaving() {
         let plain = ScheduleKind::OneForwardOneBackward.schedule(4, 6);
         assert_eq!(interleaved(4, 1, 6), plain);
-    }
-
-    #[rstest]
-    fn the_first_stages_have_more_in_flight(
-        #[values(2, 3, 4)] num_stages: usize,
-        #[values(2, 3)] num_chunks: usize,
-        #[values(1, 4, 7, 12)] num_micro_batches: usize,
-    ) {
-        let schedule = interleaved(num_stages, num_chunks, num_micro_batches).unwrap();
-        validate(&schedule).unwrap();
-        let groups = Groups::new(num_stages, num_chunks, num_micro_batches);
-        for stage in 0..num_stages {
-            let warm_up = 2 * (num_stages - 1 - stage) + (num_chunks - 1) * groups.largest();
-            let expected = (warm_up + 1).min(num_chunks * num_micro_batches);
-            assert_eq!(schedule.peak_in_flight(stage), expected);
-        }
     }
 }

@@ -10,8 +10,12 @@ use super::{
 /// The schedules that can be asked for by name, and any other.
 ///
 /// K is the number of stages, M of micro-batches, v of chunks per stage. The bubble is the share
-/// of the step in which stages wait, if all of them take equally long. A stage hands over one
-/// boundary per micro-batch and chunk, so v chunks move v times as much.
+/// of the step in which stages wait, if all of them take equally long and handing over takes no
+/// time. A micro-batch crosses vK-1 boundaries forward, and as many backward.
+///
+/// Where handing over does take time, GPipe and breadth-first hide it behind other micro-batches,
+/// while stages of 1F1B and of interleaved schedules wait for it in the steady phase: simulate
+/// before you choose.
 ///
 /// A kind is written as `gpipe`, `1f1b`, `interleaved:2` and `breadth-first:2`, with its number of
 /// chunks, and a custom schedule in its text form.
@@ -48,10 +52,10 @@ pub enum ScheduleKind {
     /// *Efficient Large-Scale Language Model Training on GPU Clusters Using Megatron-LM*, 2021,
     /// section 2.2.2).
     ///
-    /// The bubble shrinks to (K-1)/(vM+K-1), for v times the communication. With groups of G
-    /// micro-batches, 2(K-1-s)+(v-1)G+1 chunks of micro-batches are in flight on stage s, and at
-    /// most vM. G is K where K divides M; otherwise groups are somewhat larger, and with fewer
-    /// micro-batches than stages there is one group and a larger bubble.
+    /// The bubble shrinks to (K-1)/(vM+K-1). With fewer micro-batches than stages, W/(vM+W) for
+    /// W = K-1+(v-1)(K-M). With groups of G micro-batches and v > 1, 2(K-1-s)+(v-1)G+1 chunks of
+    /// micro-batches are in flight on stage s, and at most vM. G is K where K divides M; otherwise
+    /// groups are somewhat larger, and one group of M where M < K. One chunk makes it 1F1B.
     ///
     /// ```text
     /// stage 0   F0   F1   F0.1 F1.1      B0.1      B1.1 B0   B1
@@ -65,10 +69,9 @@ pub enum ScheduleKind {
     /// All micro-batches through one chunk before the next, forward and then backward
     /// (Lamy-Poirier, *Breadth-First Pipeline Parallelism*, 2023).
     ///
-    /// The bubble is that of interleaving, (K-1)/(vM+K-1), with vM chunks of micro-batches in
-    /// flight on every stage. Each chunk's parameters are used in one go, and a boundary has the
-    /// time of a whole round to arrive in. With fewer micro-batches than stages the bubble is
-    /// larger.
+    /// The bubble is that of interleaving, with vM chunks of micro-batches in flight on every
+    /// stage. Each chunk's parameters are used in one go, and a boundary has the time of a whole
+    /// round to arrive in. One chunk makes it GPipe.
     ///
     /// ```text
     /// stage 0   F0   F1   F0.1 F1.1           B1.1 B0.1 B1   B0
@@ -172,7 +175,7 @@ impl FromStr for ScheduleKind {
             Some(("breadth-first", digits)) => Ok(Self::BreadthFirst {
                 num_chunks: num_chunks(digits)?,
             }),
-            _ if text.trim_start().starts_with("stage ") => text.parse().map(Self::Custom),
+            _ if text.split_whitespace().next() == Some("stage") => text.parse().map(Self::Custom),
             _ => Err(unknown()),
         }
     }
@@ -216,6 +219,15 @@ mod tests {
     ) {
         let error = kind.schedule(num_stages, num_micro_batches);
         assert_eq!(error.unwrap_err().to_string(), message);
+    }
+
+    #[rstest]
+    #[case("interleaved:4294967296")]
+    #[case("breadth-first:9223372036854775808")]
+    fn more_than_fits_into_memory_is_an_error(#[case] kind: &str) {
+        let kind: ScheduleKind = kind.parse().unwrap();
+        let error = kind.schedule(2, usize::MAX).unwrap_err();
+        assert!(matches!(error, ScheduleError::TooLarge { .. }));
     }
 
     #[rstest]

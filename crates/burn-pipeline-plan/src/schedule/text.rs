@@ -50,9 +50,9 @@ fn draw(f: &mut impl fmt::Write, schedule: &Schedule, marks: &[(usize, usize)]) 
             let start = labels + 3 + slot as usize * column;
             let token = instruction.to_string();
             if marks.contains(&(stage, position)) {
-                below = format!("{below:start$}{}", "^".repeat(token.len()));
+                write_at(&mut below, start, &"^".repeat(token.len()));
             }
-            line = format!("{line:start$}{token}");
+            write_at(&mut line, start, &token);
         }
         f.write_str(&line)?;
         if !below.is_empty() {
@@ -64,6 +64,12 @@ fn draw(f: &mut impl fmt::Write, schedule: &Schedule, marks: &[(usize, usize)]) 
 
 fn label(stage: usize) -> String {
     format!("stage {stage}")
+}
+
+/// Writes a token into a line of ASCII, from a column on.
+fn write_at(line: &mut String, column: usize, token: &str) {
+    line.extend(std::iter::repeat_n(' ', column - line.len()));
+    line.push_str(token);
 }
 
 /// Reads the text form. Only the order within a line counts, not the columns.
@@ -142,6 +148,14 @@ mod tests {
         assert_eq!(lines[0], "stage 0    F0");
         assert_eq!(lines[9], "stage 9                               F0");
         assert_eq!(lines[10], "stage 10                                 F0");
+    }
+
+    #[test]
+    fn a_line_may_be_as_long_as_it_takes() {
+        let schedule = ScheduleKind::GPipe.schedule(2, 9000).unwrap();
+        let text = schedule.to_string();
+        assert!(text.lines().all(|line| line.len() > 1 << 16));
+        assert_eq!(text.parse(), Ok(schedule));
     }
 
     #[test]

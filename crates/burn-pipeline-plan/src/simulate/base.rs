@@ -60,10 +60,12 @@ pub fn simulate(schedule: &Schedule, costs: &Costs) -> Result<Simulation, Simula
     let executed = validate_running(schedule, |stage, instruction, start: f64| {
         let place = layout.place(stage, instruction.chunk());
         let cost = costs.get(place, instruction.micro_batch());
-        let end = start + cost.seconds(instruction.op());
+        // Infinity stands for what never happens.
+        let add = |time: f64, seconds: f64| (time + seconds).min(f64::MAX);
+        let end = add(start, cost.seconds(instruction.op()));
         Ran {
             end,
-            delivered: end + cost.delivery(instruction.op()),
+            delivered: add(end, cost.delivery(instruction.op())),
         }
     })?;
     let stages = (0..layout.num_stages).map(|stage| {
@@ -75,4 +77,64 @@ pub fn simulate(schedule: &Schedule, costs: &Costs) -> Result<Simulation, Simula
         peak_bytes: peak_bytes(&timeline, layout, costs),
         timeline,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cost, forward_only};
+
+    #[test]
+    fn boundaries_and_gradients_travel_while_stages_compute() {
+        let schedule = "stage 0 F0 F1 B0 B1\nstage 1 F0 F1 B0 B1".parse().unwrap();
+        let costs = Costs::equal(Cost {
+            forward: 2.0,
+            backward: 3.0,
+            boundary: 1.0,
+            gradient: 0.5,
+            ..Cost::default()
+        });
+        let timeline = simulate(&schedule, &costs).unwrap().timeline;
+        let starts = |stage| timeline.stage(stage).map(|it| it.start).collect::<Vec<_>>();
+        assert_eq!(starts(0), [0.0, 2.0, 10.5, 13.5]);
+        assert_eq!(starts(1), [3.0, 5.0, 7.0, 10.0]);
+        assert_eq!(timeline.makespan(), 16.5);
+    }
+
+    #[test]
+    fn micro_batches_may_differ() {
+        let schedule = forward_only(2, 1, 2).unwrap();
+        let cost = |forward| Cost {
+            forward,
+            ..Cost::default()
+        };
+        let costs = Costs::new(vec![vec![cost(1.0), cost(5.0)], vec![cost(2.0)]]);
+        let simulation = simulate(&schedule, &costs).unwrap();
+        assert_eq!(simulation.timeline.makespan(), 8.0);
+    }
+
+    #[test]
+    fn inference_keeps_nothing() {
+        let costs = Costs::equal(Cost {
+            activation_bytes: 100,
+            ..Cost::default()
+        });
+        let simulation = simulate(&forward_only(3, 1, 4).unwrap(), &costs).unwrap();
+        assert_eq!(simulation.peak_bytes, [0, 0, 0]);
+    }
+
+    #[test]
+    fn costs_beyond_all_bounds_still_end() {
+        let costs = Costs::equal(Cost {
+            forward: f64::MAX,
+            backward: f64::MAX,
+            boundary: f64::MAX,
+            activation_bytes: u64::MAX,
+            ..Cost::default()
+        });
+        let schedule = crate::ScheduleKind::GPipe.schedule(2, 2).unwrap();
+        let simulation = simulate(&schedule, &costs).unwrap();
+        assert_eq!(simulation.timeline.makespan(), f64::MAX);
+        assert_eq!(simulation.peak_bytes, [u64::MAX, u64::MAX]);
+    }
 }

@@ -53,19 +53,40 @@ fn chunks_divide_the_bubble(
         true => ScheduleKind::Interleaved { num_chunks },
         false => ScheduleKind::BreadthFirst { num_chunks },
     };
-    for (k, m) in sizes().filter(|(k, m)| m >= k) {
-        check_bubble(&kind.schedule(k, m).unwrap(), k - 1);
+    for (k, m) in sizes() {
+        let num_waits = k - 1 + (num_chunks - 1) * k.saturating_sub(m);
+        check_bubble(&kind.schedule(k, m).unwrap(), num_waits);
     }
 }
 
 #[test]
-fn one_micro_batch_passes_every_chunk_alone() {
-    for (k, v) in (1..=8).flat_map(|k| (1..=4).map(move |v| (k, v))) {
-        for kind in [
-            ScheduleKind::Interleaved { num_chunks: v },
-            ScheduleKind::BreadthFirst { num_chunks: v },
-        ] {
-            check_bubble(&kind.schedule(k, 1).unwrap(), (k - 1) * v);
+fn closed_forms_hold_for_many_stages_and_micro_batches() {
+    let interleaved = ScheduleKind::Interleaved { num_chunks: 8 };
+    check_bubble(&interleaved.schedule(64, 1024).unwrap(), 63);
+    let plain = ScheduleKind::OneForwardOneBackward;
+    check_bubble(&plain.schedule(128, 2048).unwrap(), 127);
+}
+
+#[rstest]
+fn inference_waits_for_all_other_stages_once(#[values(1, 2, 3)] num_chunks: usize) {
+    for (k, m) in sizes().filter(|(k, m)| m >= k) {
+        let schedule = crate::forward_only(k, num_chunks, m).unwrap();
+        let timeline = simulate(&schedule, &Costs::equal(COST)).unwrap().timeline;
+        assert_eq!(timeline.makespan(), (num_chunks * m + k - 1) as f64);
+    }
+}
+
+#[test]
+fn interleaving_keeps_what_its_warm_up_takes_in() {
+    for (k, m) in sizes().filter(|(k, m)| m % k == 0) {
+        for v in 2..=4 {
+            let schedule = ScheduleKind::Interleaved { num_chunks: v }
+                .schedule(k, m)
+                .unwrap();
+            for s in 0..k {
+                let expected = (2 * (k - 1 - s) + (v - 1) * k + 1).min(v * m);
+                assert_eq!(schedule.peak_in_flight(s), expected);
+            }
         }
     }
 }

@@ -21,9 +21,30 @@ use crate::{
 /// assert!((timeline.bubble_share() - 2.0 / 6.0).abs() < 1e-12);
 /// # Ok::<(), burn_pipeline_plan::ScheduleError>(())
 /// ```
+///
+/// A measured timeline is the workers' own: on a device that runs asynchronously, a span is the time
+/// in which work was handed over, not that in which the device did it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Unchecked")]
 pub struct Timeline {
     stages: Vec<Vec<Span>>,
+}
+
+/// A timeline as it is stored: what was changed by hand may be in any order.
+#[derive(Deserialize)]
+struct Unchecked {
+    stages: Vec<Vec<Span>>,
+}
+
+impl From<Unchecked> for Timeline {
+    fn from(unchecked: Unchecked) -> Self {
+        let stages = unchecked.stages.into_iter().enumerate();
+        let own = stages.map(|(stage, spans)| {
+            let own = spans.into_iter().map(|span| Span { stage, ..span });
+            own.collect()
+        });
+        Self::sorted(own.collect())
+    }
 }
 
 impl Timeline {
@@ -42,6 +63,10 @@ impl Timeline {
             );
             stages[span.stage].push(span);
         }
+        Self::sorted(stages)
+    }
+
+    fn sorted(mut stages: Vec<Vec<Span>>) -> Self {
         for stage in &mut stages {
             stage.sort_by(|a, b| a.start.total_cmp(&b.start));
         }
@@ -224,6 +249,19 @@ mod tests {
         let timeline = Timeline::new(2, vec![span(1, 0, 0.25, 0.5)]);
         let json = serde_json::to_string(&timeline).unwrap();
         assert_eq!(serde_json::from_str::<Timeline>(&json).unwrap(), timeline);
+    }
+
+    #[test]
+    fn a_stored_timeline_may_be_in_any_order() {
+        let timeline = Timeline::new(1, vec![span(0, 0, 0.0, 1.0), span(0, 1, 2.0, 3.0)]);
+        let mut stored = serde_json::to_value(&timeline).unwrap();
+        let spans = stored["stages"][0].as_array_mut().unwrap();
+        spans.reverse();
+        spans[0]["stage"] = 7.into();
+        assert_eq!(
+            serde_json::from_value::<Timeline>(stored).unwrap(),
+            timeline
+        );
     }
 
     #[test]

@@ -37,7 +37,9 @@ impl Timeline {
             time.moving += f64::from(span.moving);
             until = until.max(span.end);
         }
-        time.computing = (self.busy(stage) - time.moving).max(0.0);
+        let busy = self.busy(stage);
+        time.moving = time.moving.min(busy);
+        time.computing = busy - time.moving;
         time.idle += (self.start() + self.makespan() - until).max(0.0);
         time
     }

@@ -1,7 +1,6 @@
 //! What one chunk of a stage does: forward, recompute and backward of one micro-batch.
 
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use burn::optim::GradientsParams;
@@ -10,31 +9,13 @@ use burn_pipeline_plan::{Instruction, Op};
 
 use super::gradients::accumulate;
 use super::inbox::Stopped;
+use super::kept::{Abandoned, Kept, Outputs};
 use super::layers::{StageLayers, flush};
 use super::report::Halt;
 use super::task::{ChunkResult, ChunkTask, Sink, Source};
 use crate::layer::Sequential;
 use crate::rematerialize::{Pass, StageCopies};
 use crate::signal::{AnySignal, FloatGradients};
-
-/// What a chunk keeps of a micro-batch in flight.
-enum Kept<M> {
-    /// The boundary alone, to be recomputed from.
-    Boundary(AnySignal),
-    /// The leaves of a graph whose forward or backward has not ended.
-    Started { leaves: AnySignal, copy: M },
-    /// A recorded graph.
-    Graph {
-        leaves: AnySignal,
-        outputs: Outputs,
-        copy: M,
-    },
-}
-
-enum Outputs {
-    Signal(AnySignal),
-    Loss(Box<Tensor<1>>),
-}
 
 /// What an instruction waited for.
 pub(super) enum Arrival {
@@ -51,12 +32,6 @@ pub(super) struct Chunk<M> {
     kept: HashMap<usize, Kept<M>>,
     sums: GradientsParams,
     moving: Duration,
-}
-
-/// What is left of a chunk whose step has failed: graphs to be taken out of memory.
-pub(super) struct Abandoned<M> {
-    copies: StageCopies<M>,
-    kept: HashMap<usize, Kept<M>>,
 }
 
 impl<M: Sequential> Chunk<M> {
@@ -134,10 +109,7 @@ impl<M: Sequential> Chunk<M> {
 
     /// Drop the ends of its channels, so that the stages beside it stop.
     pub(super) fn abandon(self) -> Abandoned<M> {
-        Abandoned {
-            copies: self.copies,
-            kept: self.kept,
-        }
+        Abandoned::new(self.copies, self.kept)
     }
 
     fn forward(&mut self, micro_batch: usize, boundary: AnySignal) -> Result<(), Halt> {
@@ -270,28 +242,5 @@ impl<M: Sequential> Chunk<M> {
             drop(outputs.sum_of_floats().map(|unused| unused.backward()));
         }
         root
-    }
-}
-
-impl<M: Sequential> Abandoned<M> {
-    /// Take every graph that was recorded out of memory, by one backward pass through the leaves.
-    pub(super) fn sweep(self) {
-        let Self { copies, kept } = self;
-        // A device that has failed may fail here again: there is nothing more to save then.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            let recorded = kept.into_values().filter_map(|kept| match kept {
-                Kept::Boundary(_) => None,
-                Kept::Started { leaves, copy } | Kept::Graph { leaves, copy, .. } => {
-                    Some([leaves.sum_of_floats(), copies.sum_of_leaves(&copy)])
-                }
-            });
-            // Untracked passes leave nodes too, and any backward pass takes those.
-            let any = copies.sum_of_leaves(&copies.copy(Pass::Tracked));
-            let sums = recorded.flatten().chain([any]).flatten();
-            let root = sums.reduce(|root, sum| root + sum);
-            if let Some(root) = root {
-                drop(root.backward());
-            }
-        }));
     }
 }

@@ -18,6 +18,7 @@ mod chunk;
 mod gradients;
 mod inbox;
 mod infer;
+mod kept;
 mod layers;
 mod report;
 mod stage;

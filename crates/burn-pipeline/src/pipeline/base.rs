@@ -35,6 +35,7 @@ pub struct PipelineModule<M> {
 pub(crate) struct Runtime {
     config: PipelineConfig,
     partition: Partition,
+    schedule: Arc<Schedule>,
     devices: Vec<StageDevice>,
     workers: Mutex<Workers>,
     worker_threads: Vec<ThreadId>,
@@ -45,12 +46,14 @@ impl Runtime {
     pub(crate) fn new(
         config: PipelineConfig,
         partition: Partition,
+        schedule: Schedule,
         devices: Vec<StageDevice>,
         workers: Workers,
     ) -> Self {
         Self {
             config,
             partition,
+            schedule: Arc::new(schedule),
             devices,
             worker_threads: workers.thread_ids(),
             workers: Mutex::new(workers),
@@ -79,12 +82,20 @@ impl Runtime {
         }
     }
 
+    /// The schedule of a mini-batch of this many micro-batches: fewer than are configured where
+    /// there are fewer samples.
     pub(crate) fn training_schedule(
         &self,
         num_micro_batches: usize,
-    ) -> Result<Schedule, ScheduleError> {
-        self.config
-            .training_schedule(self.devices.len(), num_micro_batches)
+    ) -> Result<Arc<Schedule>, ScheduleError> {
+        if num_micro_batches == self.config.num_micro_batches {
+            return Ok(self.schedule.clone());
+        }
+        let num_stages = self.devices.len();
+        let schedule = self
+            .config
+            .training_schedule(num_stages, num_micro_batches)?;
+        Ok(Arc::new(schedule))
     }
 
     pub(crate) fn step<'a>(

@@ -28,12 +28,14 @@ pub struct PipelineConfig {
     /// keeping their activations. A schedule of your own says so itself.
     #[config(default = "Rematerialization::ExceptLast")]
     pub rematerialization: Rematerialization,
-    /// How many recomputed micro-batches a stage may hold at once. With 1, each is recomputed right
-    /// before its backward pass. With more, a stage uses the time that it would wait to recompute
-    /// further ones ahead ([`recompute_early`](crate::recompute_early), with equal costs and a
-    /// backward pass twice as long as a forward pass), and keeps as many more activations.
-    #[config(default = 1)]
-    pub num_recomputed: usize,
+    /// How many micro-batches a stage may recompute ahead of their turn, in time that it would
+    /// wait, and so keep the activations of. It is told by [`recompute_early`](crate::recompute_early)
+    /// with equal costs and a backward pass twice as long as a forward pass; then 1F1B of at least
+    /// 3 stages gains, and other schedules stay as they are. Where stages differ, give
+    /// `recompute_early` measured costs, and its schedule to `schedule`. A schedule of your own is
+    /// not changed.
+    #[config(default = 0)]
+    pub num_recomputed_ahead: usize,
     /// The seed of the layers that draw random numbers while training; see [`RandomLayers`].
     /// Parameters are drawn when they are initialised: seed their device before `init`.
     #[config(default = 0)]

@@ -39,7 +39,8 @@ impl PipelineConfig {
         check_layers(model.num_layers(), num_stages, num_chunks)?;
         let partition = placement.parts(model.num_layers(), num_chunks)?;
         check_parts(&partition, num_stages, num_chunks)?;
-        validate(&self.training_schedule(num_stages, self.num_micro_batches)?)?;
+        let schedule = self.training_schedule(num_stages, self.num_micro_batches)?;
+        validate(&schedule)?;
         refuse_homeless_and_shared(&model)?;
 
         let devices: Vec<_> = placement.devices().iter().map(StageDevice::new).collect();
@@ -59,7 +60,7 @@ impl PipelineConfig {
 
         Ok(PipelineModule::new(
             model,
-            Runtime::new(self.clone(), partition, devices, workers),
+            Runtime::new(self.clone(), partition, schedule, devices, workers),
         ))
     }
 
@@ -90,10 +91,12 @@ fn check_layers(
     num_chunks: usize,
 ) -> Result<(), PipelineError> {
     match num_chunks {
-        2.. if num_layers < num_stages * num_chunks => Err(PipelineError::Configuration(format!(
-            "{num_chunks} chunks on each of {num_stages} stages need at least {} layers, but the model has {num_layers}: use fewer chunks or stages, or write the model as more layers",
-            num_stages * num_chunks
-        ))),
+        2.. if num_layers < num_stages.saturating_mul(num_chunks) => {
+            Err(PipelineError::Configuration(format!(
+                "{num_chunks} chunks on each of {num_stages} stages need at least {} layers, but the model has {num_layers}: use fewer chunks or stages, or write the model as more layers",
+                num_stages.saturating_mul(num_chunks)
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -26,7 +26,8 @@ impl PipelineConfig {
     ///
     /// # Errors
     ///
-    /// When there is no such schedule.
+    /// When there is no such schedule. Whether one of the user's own can run is for
+    /// [`init`](Self::init) to say.
     pub fn training_schedule(
         &self,
         num_stages: usize,
@@ -37,9 +38,9 @@ impl PipelineConfig {
             return Ok(schedule);
         }
         let schedule = rematerialize(schedule, self.rematerialization);
-        match self.num_recomputed {
-            1 => Ok(schedule),
-            num_recomputed => hide_recomputes(&schedule, num_recomputed),
+        match self.num_recomputed_ahead {
+            0 => Ok(schedule),
+            num_ahead => hide_recomputes(&schedule, num_ahead),
         }
     }
 
@@ -52,13 +53,6 @@ impl PipelineConfig {
                     .to_string(),
             ));
         }
-        if self.num_recomputed == 0 {
-            return Err(PipelineError::Configuration(
-                "num_recomputed is 0, but a stage that recomputes holds at least 1 micro-batch: \
-                 give at least 1, or recompute nothing with `Rematerialization::Never`"
-                    .to_string(),
-            ));
-        }
         if let ScheduleKind::Custom(schedule) = &self.schedule {
             check_custom(schedule, self.num_micro_batches)?;
         }
@@ -67,14 +61,14 @@ impl PipelineConfig {
 }
 
 /// As far as it can be told without measuring.
-fn hide_recomputes(schedule: &Schedule, num_recomputed: usize) -> Result<Schedule, ScheduleError> {
+fn hide_recomputes(schedule: &Schedule, num_ahead: usize) -> Result<Schedule, ScheduleError> {
     let costs = Costs::equal(Cost {
         forward: 1.0,
         recompute: 1.0,
         backward: 2.0,
         ..Cost::default()
     });
-    recompute_early(schedule, &costs, num_recomputed).map_err(|error| match error {
+    recompute_early(schedule, &costs, num_ahead).map_err(|error| match error {
         SimulateError::Schedule(error) => error,
         SimulateError::Costs(error) => unreachable!("equal costs fit every schedule: {error}"),
     })

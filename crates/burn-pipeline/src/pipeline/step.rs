@@ -63,7 +63,8 @@ pub struct StepOutput<O> {
     /// The gradients of the mini-batch, each on the device of its parameter: for
     /// [`ModuleOptimizer::step`](burn::optim::ModuleOptimizer::step) on the pipeline.
     pub grads: GradientsParams,
-    /// What each stage ran from when to when.
+    /// What each stage ran from when to when. On a device that runs asynchronously it is the
+    /// worker's side: when work was handed to the device.
     pub timeline: Timeline,
     /// The model's outputs for the mini-batch, on the device of the last stage and without
     /// autodiff, when asked for.

@@ -81,7 +81,9 @@ impl Placement {
         num_chunks: usize,
     ) -> Result<Partition, PartitionError> {
         match &self.cuts {
-            Cuts::Even => Partition::even(num_layers, self.devices.len() * num_chunks),
+            Cuts::Even => {
+                Partition::even(num_layers, self.devices.len().saturating_mul(num_chunks))
+            }
             Cuts::Counts(counts) => Partition::from_counts(counts, num_layers),
             Cuts::Before(cuts) => Partition::from_cuts(cuts, num_layers),
         }
