@@ -5,7 +5,7 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use burn_pipeline::{
     Costs, PipelineConfig, PipelineModule, Placement, Rematerialization, Schedule, ScheduleKind,
-    Sequential, Span, Timeline, simulate,
+    Sequential, Simulation, Span, Timeline, simulate,
 };
 use clap::Args;
 use serde::Serialize;
@@ -53,10 +53,11 @@ struct Line {
     rematerialization: String,
     stages: usize,
     micro_batches: usize,
-    /// The makespan under the medians of what instructions took in the other half of the steps.
+    /// The makespan under what instructions took in the steps right before and after.
     simulated_seconds: f64,
-    /// The makespan of the timelines of one half of the steps.
+    /// The makespan of the step between them.
     measured_seconds: f64,
+    /// The median of these ratios.
     measured_over_simulated: f64,
     simulated_bubble: f64,
     measured_bubble: f64,
@@ -85,7 +86,7 @@ impl Schedules {
     pub fn run(&self, report: &Report) {
         report.conditions(&format!(
             "schedules: a Transformer of {} layers and width {}, {NUM_SAMPLES} samples of {SEQUENCE} positions, \
-             one kernel thread per stage. Costs are taken from every other step, the makespan from the rest.",
+             one kernel thread per stage. Every other step is measured, and simulated under the costs of the steps right before and after it.",
             self.layers, self.width
         ));
         let device = device();
@@ -142,44 +143,56 @@ fn sizes(pipeline: &Pipeline, schedule: &Schedule, batch: &Batch) -> (u64, u64) 
 }
 
 fn measure(report: &Report, pipeline: &Pipeline, schedule: &Schedule, batch: &Batch) -> Line {
-    step(pipeline, batch);
-    let mut costs = Vec::new();
-    let (mut makespans, mut bubbles) = (Vec::new(), Vec::new());
-    let (mut steps, mut peaks) = (Vec::new(), Vec::new());
-    for _ in 0..report.repetitions() {
-        costs.push(step(pipeline, batch));
-
-        let before = ALLOCATOR.current_usage();
-        ALLOCATOR.reset_peak_usage();
-        let (timeline, seconds) = seconds(|| step(pipeline, batch));
-        peaks.push((ALLOCATOR.peak_usage() - before) as f64 / MIB);
-        makespans.push(timeline.makespan());
-        bubbles.push(timeline.bubble_share());
-        steps.push(seconds);
-    }
     let sizes = sizes(pipeline, schedule, batch);
-    let costs = Costs::measured(&costs).expect("a step runs everything");
-    let costs = costs.with_bytes(|_| sizes);
-    let simulated = simulate(schedule, &costs).expect("a schedule that has run can run");
+    step(pipeline, batch);
+    let mut runs = Vec::new();
+    let mut before = step(pipeline, batch);
+    for _ in 0..report.repetitions() {
+        let live = ALLOCATOR.current_usage();
+        ALLOCATOR.reset_peak_usage();
+        let (timeline, step_seconds) = seconds(|| step(pipeline, batch));
+        let peak_mib = (ALLOCATOR.peak_usage() - live) as f64 / MIB;
+
+        let after = step(pipeline, batch);
+        let costs = Costs::measured(&[before, after.clone()]).expect("a step runs everything");
+        let simulated = simulate(schedule, &costs.with_bytes(|_| sizes));
+        runs.push(Run {
+            simulated: simulated.expect("a schedule that has run can run"),
+            timeline,
+            step_seconds,
+            peak_mib,
+        });
+        before = after;
+    }
+    let middle = |of: fn(&Run) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
     let stages = 0..schedule.num_stages();
-    let (simulated_seconds, measured_seconds) = (simulated.timeline.makespan(), median(&makespans));
     Line {
         bench: "schedules",
         schedule: String::new(),
         rematerialization: String::new(),
         stages: schedule.num_stages(),
         micro_batches: schedule.num_micro_batches(),
-        simulated_seconds,
-        measured_seconds,
-        measured_over_simulated: measured_seconds / simulated_seconds,
-        simulated_bubble: simulated.timeline.bubble_share(),
-        measured_bubble: median(&bubbles),
-        step_seconds: median(&steps),
-        peak_mib: median(&peaks),
+        simulated_seconds: middle(|it| it.simulated.timeline.makespan()),
+        measured_seconds: middle(|it| it.timeline.makespan()),
+        measured_over_simulated: middle(|it| {
+            it.timeline.makespan() / it.simulated.timeline.makespan()
+        }),
+        simulated_bubble: middle(|it| it.simulated.timeline.bubble_share()),
+        measured_bubble: middle(|it| it.timeline.bubble_share()),
+        step_seconds: middle(|it| it.step_seconds),
+        simulated_peak_mib: middle(|it| it.simulated.peak_bytes.iter().sum::<u64>() as f64 / MIB),
+        peak_mib: middle(|it| it.peak_mib),
         in_flight: stages.map(|it| schedule.peak_in_flight(it)).sum(),
-        timeline_share: timeline_seconds(&simulated.timeline) / median(&steps),
-        simulated_peak_mib: simulated.peak_bytes.iter().sum::<u64>() as f64 / MIB,
+        timeline_share: middle(|it| timeline_seconds(&it.timeline) / it.step_seconds),
     }
+}
+
+/// One measured step, and its simulation under the costs of the steps right before and after it.
+struct Run {
+    simulated: Simulation,
+    timeline: Timeline,
+    step_seconds: f64,
+    peak_mib: f64,
 }
 
 fn step(pipeline: &Pipeline, batch: &Batch) -> Timeline {

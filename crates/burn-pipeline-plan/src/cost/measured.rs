@@ -4,8 +4,9 @@ use super::{Cost, CostError, Costs};
 use crate::{Op, Timeline, schedule::Layout};
 
 impl Costs {
-    /// What instructions took in measured steps: for each micro-batch of each chunk, the median
-    /// over the timelines.
+    /// What instructions took in measured steps: for each micro-batch of each chunk, the mean over
+    /// the steps of usual length. Of four steps and more, the quarter that was fastest and the
+    /// quarter that was slowest do not count.
     ///
     /// They are what the timelines say: on a device that runs asynchronously, the time in which work
     /// was handed to it. Moving data is part of the instruction that moves it, so boundaries and gradients arrive at
@@ -18,7 +19,7 @@ impl Costs {
     /// [`CostError::Unmeasured`] for a chunk that has not run some micro-batch forward, or has not
     /// run it backward while others were: steps of different numbers of micro-batches, say.
     pub fn measured(timelines: &[Timeline]) -> Result<Self, CostError> {
-        let durations = Durations::of(timelines);
+        let durations = Durations::of(&usual(timelines));
         let layout = durations.layout;
         let num_places = layout.num_stages * layout.num_chunks;
         let place = |place| {
@@ -46,8 +47,11 @@ struct Durations {
 }
 
 impl Durations {
-    fn of(timelines: &[Timeline]) -> Self {
-        let most = |of: fn(&Timeline) -> usize| timelines.iter().map(of).max().unwrap_or(0).max(1);
+    fn of(timelines: &[&Timeline]) -> Self {
+        let most = |of: fn(&Timeline) -> usize| {
+            let numbers = timelines.iter().map(|it| of(it));
+            numbers.max().unwrap_or(0).max(1)
+        };
         let mut durations = Self {
             layout: Layout {
                 num_stages: most(Timeline::num_stages),
@@ -57,7 +61,7 @@ impl Durations {
             seconds: HashMap::new(),
             trains: false,
         };
-        for span in timelines.iter().flat_map(Timeline::spans) {
+        for span in timelines.iter().flat_map(|it| it.spans()) {
             let instruction = span.instruction;
             let place = durations.layout.place(span.stage, instruction.chunk());
             let micro_batch = instruction.micro_batch();
@@ -72,21 +76,24 @@ impl Durations {
 
     fn cost(&self, place: usize, micro_batch: usize) -> Result<Cost, CostError> {
         let (stage, chunk) = self.layout.at(place);
-        let median = |op| median(self.seconds.get(&(place, micro_batch, op))?);
+        let mean = |op| {
+            let seconds = self.seconds.get(&(place, micro_batch, op))?;
+            Some(seconds.iter().sum::<f64>() / seconds.len() as f64)
+        };
         let missing = |field| CostError::Unmeasured {
             stage,
             chunk,
             micro_batch,
             field,
         };
-        let forward = median(Op::Forward).ok_or_else(|| missing("forward"))?;
+        let forward = mean(Op::Forward).ok_or_else(|| missing("forward"))?;
         let backward = match self.trains {
-            true => median(Op::Backward).ok_or_else(|| missing("backward"))?,
+            true => mean(Op::Backward).ok_or_else(|| missing("backward"))?,
             false => 0.0,
         };
         Ok(Cost {
             forward,
-            recompute: median(Op::Recompute).unwrap_or(forward),
+            recompute: mean(Op::Recompute).unwrap_or(forward),
             backward,
             ..Cost::default()
         })
@@ -108,11 +115,14 @@ fn mean(costs: &[Cost]) -> Cost {
     }
 }
 
-fn median(values: &[f64]) -> Option<f64> {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    let (below, above) = (values.len().checked_sub(1)? / 2, values.len() / 2);
-    Some((values[below] + values[above]) / 2.0)
+/// The steps between the first and the last quarter by makespan.
+fn usual(timelines: &[Timeline]) -> Vec<&Timeline> {
+    let mut timelines: Vec<&Timeline> = timelines.iter().collect();
+    timelines.sort_by(|a, b| a.makespan().total_cmp(&b.makespan()));
+    let quarter = timelines.len() / 4;
+    timelines.drain(..quarter);
+    timelines.truncate(timelines.len() - quarter);
+    timelines
 }
 
 #[cfg(test)]
@@ -146,18 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn a_micro_batch_costs_the_median_over_the_steps() {
+    fn a_micro_batch_costs_its_mean_over_the_usual_steps() {
         let steps = [
-            step([1.0, 5.0], 8.0),
-            step([9.0, 6.0], 3.0),
-            step([2.0, 7.0], 4.0),
+            step([1.0, 5.0], 9.0),
+            step([1.0, 5.0], 90.0),
+            step([3.0, 7.0], 3.0),
+            step([1.0, 5.0], 1.0),
         ];
         let costs = Costs::measured(&steps).unwrap();
         assert_eq!(
             costs,
-            Costs::new(vec![vec![cost(2.0, 4.0), cost(6.0, 4.0)]])
+            Costs::new(vec![vec![cost(2.0, 6.0), cost(6.0, 6.0)]])
         );
-        assert_eq!(costs.averaged(), Costs::equal(cost(4.0, 4.0)));
+        assert_eq!(costs.averaged(), Costs::equal(cost(4.0, 6.0)));
     }
 
     #[test]
