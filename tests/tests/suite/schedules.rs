@@ -99,12 +99,13 @@ fn recomputing_ahead_changes_no_bit(
 #[test]
 fn stages_recompute_ahead_where_they_wait() {
     let config = with_schedule("1f1b").with_num_recomputed_ahead(1);
-    let timeline = timeline(&config, &[1, 2, 2]);
-    let first: Vec<_> = timeline
-        .stage(0)
-        .map(|it| it.instruction.to_string())
-        .collect();
-    assert_eq!(first[3..6], ["R0", "R1", "B0"]);
+    let schedule = timeline(&config, &[1, 2, 2]).schedule();
+    assert_eq!(
+        schedule.to_string(),
+        "stage 0   F0 F1 F2 R0       B0 F3 R1 B1 R2 B2 R3 B3\n\
+         stage 1      F0 F1 R0 R1 B0 F2 B1 F3 R2 B2 R3 B3\n\
+         stage 2         F0 B0 F1 B1    F2 B2 F3 B3"
+    );
 }
 
 #[rstest]
