@@ -9,10 +9,11 @@ impl Costs {
     /// quarter that was slowest do not count.
     ///
     /// They are what the timelines say: on a device that runs asynchronously, the time in which work
-    /// was handed to it. Moving data is part of the instruction that moves it, so boundaries and gradients arrive at
-    /// no further cost. Where nothing was recomputed, a Recompute costs what a Forward does. Bytes
-    /// are not measured: they are zero, and [`with_bytes`](Self::with_bytes) adds them. To predict another number of micro-batches of the same
-    /// size, take the mean with [`averaged`](Self::averaged).
+    /// was handed to it. Moving data is part of the instruction that moves it, so boundaries and
+    /// gradients arrive at no further cost. Where nothing was recomputed, a Recompute costs what a
+    /// Forward does. Bytes are not measured: they are zero, and [`with_bytes`](Self::with_bytes) adds
+    /// them. To predict another number of micro-batches of the same size, take the mean with
+    /// [`averaged`](Self::averaged).
     ///
     /// # Errors
     ///
