@@ -13,9 +13,11 @@ pub struct Cost {
     pub recompute: f64,
     /// The time of a Backward, in seconds.
     pub backward: f64,
-    /// The time from the end of a Forward until the next stage has the boundary, in seconds.
+    /// The time from the end of a Forward until the next stage has the boundary, in seconds. Where
+    /// no other stage waits for it, it counts for nothing.
     pub boundary: f64,
     /// The time from the end of a Backward until the stage before has the gradient, in seconds.
+    /// Where no other stage waits for it, it counts for nothing.
     pub gradient: f64,
     /// The bytes of the boundary that the chunk receives: what a micro-batch that is recomputed
     /// keeps until then.

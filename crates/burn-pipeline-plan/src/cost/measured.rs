@@ -104,7 +104,10 @@ impl Durations {
 fn mean(costs: &[Cost]) -> Cost {
     let num_costs = costs.len().max(1);
     let seconds = |of: fn(&Cost) -> f64| costs.iter().map(of).sum::<f64>() / num_costs as f64;
-    let bytes = |of: fn(&Cost) -> u64| costs.iter().map(of).sum::<u64>() / num_costs as u64;
+    let bytes = |of: fn(&Cost) -> u64| {
+        let sum: u128 = costs.iter().map(|it| u128::from(of(it))).sum();
+        (sum / num_costs as u128) as u64
+    };
     Cost {
         forward: seconds(|it| it.forward),
         recompute: seconds(|it| it.recompute),
@@ -170,6 +173,16 @@ mod tests {
             Costs::new(vec![vec![cost(2.0, 6.0), cost(6.0, 6.0)]])
         );
         assert_eq!(costs.averaged(), Costs::equal(cost(4.0, 6.0)));
+    }
+
+    #[test]
+    fn the_mean_of_bytes_is_exact_however_many_they_are() {
+        let bytes = |activation_bytes| Cost {
+            activation_bytes,
+            ..Cost::default()
+        };
+        let costs = Costs::new(vec![vec![bytes(u64::MAX), bytes(u64::MAX - 2)]]);
+        assert_eq!(costs.averaged(), Costs::equal(bytes(u64::MAX - 1)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod breadth_first;
 mod complete;
 mod csv;
 mod deadlock;
+mod drawing;
 mod error;
 mod execute;
 mod forward_only;
@@ -16,9 +17,9 @@ mod kind;
 mod layout;
 mod one_forward_one_backward;
 mod rematerialize;
-
 mod text;
 mod validate;
+mod view;
 mod warm_up;
 
 #[cfg(test)]
@@ -34,4 +35,4 @@ pub use validate::validate;
 
 pub(crate) use execute::{Ran, one_slot};
 pub(crate) use layout::Layout;
-pub(crate) use validate::validate_running;
+pub(crate) use validate::{check_not_empty, validate_running};

@@ -36,13 +36,7 @@ pub(crate) fn validate_running<T: Time, R: Fn(usize, Instruction, T) -> Ran<T>>(
     schedule: &Schedule,
     run: R,
 ) -> Result<Executed<'_, T, R>, ScheduleError> {
-    if schedule.num_micro_batches() == 0 {
-        return Err(ScheduleError::Empty {
-            num_stages: schedule.num_stages(),
-            num_chunks: schedule.num_chunks(),
-            num_micro_batches: 0,
-        });
-    }
+    check_not_empty(schedule)?;
     let mut instructions = schedule.stages().iter().flatten();
     let forward_only = instructions.all(|it| it.op() == Op::Forward);
     for stage in 0..schedule.num_stages() {
@@ -51,6 +45,18 @@ pub(crate) fn validate_running<T: Time, R: Fn(usize, Instruction, T) -> Ran<T>>(
     let executed = execute(schedule, run);
     check_deadlock(schedule, executed.num_ran())?;
     Ok(executed)
+}
+
+/// Checks that there is something to run.
+pub(crate) fn check_not_empty(schedule: &Schedule) -> Result<(), ScheduleError> {
+    match schedule.num_micro_batches() {
+        0 => Err(ScheduleError::Empty {
+            num_stages: schedule.num_stages(),
+            num_chunks: schedule.num_chunks(),
+            num_micro_batches: 0,
+        }),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

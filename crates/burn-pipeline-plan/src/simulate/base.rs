@@ -3,7 +3,7 @@ use thiserror::Error;
 use crate::{
     CostError, Costs, Schedule, ScheduleError, Span, Timeline,
     cost::peak_bytes,
-    schedule::{Ran, validate_running},
+    schedule::{Ran, check_not_empty, validate_running},
 };
 
 /// What a schedule would do: who runs what when, and what each stage keeps.
@@ -55,6 +55,7 @@ pub enum SimulateError {
 ///
 /// Time and memory are linear in the number of instructions.
 pub fn simulate(schedule: &Schedule, costs: &Costs) -> Result<Simulation, SimulateError> {
+    check_not_empty(schedule)?;
     costs.check(schedule)?;
     let layout = schedule.layout();
     let executed = validate_running(schedule, |stage, instruction, start: f64| {
@@ -63,10 +64,11 @@ pub fn simulate(schedule: &Schedule, costs: &Costs) -> Result<Simulation, Simula
         // Infinity stands for what never happens.
         let add = |time: f64, seconds: f64| (time + seconds).min(f64::MAX);
         let end = add(start, cost.seconds(instruction.op()));
-        Ran {
-            end,
-            delivered: add(end, cost.delivery(instruction.op())),
-        }
+        let delivered = match layout.awaited_by(instruction, stage) {
+            Some(other) if other != stage => add(end, cost.delivery(instruction.op())),
+            _ => end,
+        };
+        Ran { end, delivered }
     })?;
     let stages = (0..layout.num_stages).map(|stage| {
         let spans = executed.spans(stage);
@@ -82,7 +84,8 @@ pub fn simulate(schedule: &Schedule, costs: &Costs) -> Result<Simulation, Simula
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cost, forward_only};
+    use crate::{Cost, forward_only, recompute_early, validate};
+    use rstest::rstest;
 
     #[test]
     fn boundaries_and_gradients_travel_while_stages_compute() {
@@ -99,6 +102,33 @@ mod tests {
         assert_eq!(starts(0), [0.0, 2.0, 10.5, 13.5]);
         assert_eq!(starts(1), [3.0, 5.0, 7.0, 10.0]);
         assert_eq!(timeline.makespan(), 16.5);
+    }
+
+    #[rstest]
+    #[case::one_stage("stage 0 F0 B0 F1 B1", 6.0)]
+    #[case::one_stage_of_two_chunks("stage 0 F0 F0.1 B0.1 B0", 6.0)]
+    #[case::the_last_stage_turns_around("stage 0 F0 F1 B0 B1\nstage 1 F0 B0 F1 B1", 11.0)]
+    fn what_stays_on_its_stage_has_no_way_to_go(#[case] schedule: &str, #[case] makespan: f64) {
+        let costs = Costs::equal(Cost {
+            forward: 1.0,
+            backward: 2.0,
+            boundary: 1.0,
+            gradient: 1.0,
+            ..Cost::default()
+        });
+        let simulation = simulate(&schedule.parse().unwrap(), &costs).unwrap();
+        assert_eq!(simulation.timeline.makespan(), makespan);
+    }
+
+    #[rstest]
+    fn a_schedule_of_nothing_is_an_error(#[values("", "stage 0")] schedule: &str) {
+        let schedule = schedule.parse().unwrap();
+        let costs = Costs::equal(Cost::default());
+        assert_eq!(
+            simulate(&schedule, &costs).unwrap_err().to_string(),
+            validate(&schedule).unwrap_err().to_string()
+        );
+        assert!(recompute_early(&schedule, &costs, 1).is_err());
     }
 
     #[test]
