@@ -5,8 +5,8 @@ use super::{Instruction, Op};
 /// What is wrong with a schedule, where, and what to change.
 ///
 /// Positions count from 0 in the list of the stage. A `drawing` is the text form of the schedule
-/// on lines of its own, with `^` below the instructions that are wrong, or empty if the schedule
-/// does not fit on a screen.
+/// on lines of its own, with `^` below the instructions that are wrong. Of a schedule that does not
+/// fit on a screen, it is what is around them, or empty if none is there to be marked.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum ScheduleError {

@@ -1,75 +1,19 @@
 use std::{fmt, str::FromStr};
 
-use super::{Instruction, Schedule, ScheduleError, execute::slots};
+use super::{
+    Instruction, Schedule, ScheduleError,
+    drawing::{Sheet, label},
+    view::View,
+};
 
 /// Draws one stage per line and one instruction per slot of unit time.
 ///
 /// What a deadlock keeps from running follows, on every stage, after the last slot in use.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        draw(f, self, &[])
+        let sheet = Sheet::of(self);
+        sheet.draw(f, &View::whole(&sheet), &[])
     }
-}
-
-impl Schedule {
-    /// The text form for the end of an error message, with a line of `^` below the instructions at
-    /// these stages and positions; empty if it does not fit on a screen.
-    pub(super) fn drawing(&self, marks: &[(usize, usize)]) -> String {
-        if self.num_stages() > 16 || self.stages().iter().any(|it| it.len() > 64) {
-            return String::new();
-        }
-        let mut text = String::from("\n");
-        let drawn = draw(&mut text, self, marks);
-        if drawn.is_err() || text.lines().any(|line| line.len() > 160) {
-            return String::new();
-        }
-        text
-    }
-}
-
-fn draw(f: &mut impl fmt::Write, schedule: &Schedule, marks: &[(usize, usize)]) -> fmt::Result {
-    let slots = slots(schedule);
-    let num_slots = slots.iter().flatten().max().map_or(0, |slot| slot + 1);
-    let tokens = || {
-        schedule
-            .stages()
-            .iter()
-            .flatten()
-            .map(Instruction::to_string)
-    };
-    let column = tokens().map(|token| token.len() + 1).max().unwrap_or(0);
-    let labels = label(schedule.num_stages().saturating_sub(1)).len();
-
-    for (stage, instructions) in schedule.stages().iter().enumerate() {
-        if stage > 0 {
-            writeln!(f)?;
-        }
-        let (mut line, mut below) = (label(stage), String::new());
-        let slots = slots[stage].iter().copied().chain(num_slots..);
-        for (position, (instruction, slot)) in instructions.iter().zip(slots).enumerate() {
-            let start = labels + 3 + slot as usize * column;
-            let token = instruction.to_string();
-            if marks.contains(&(stage, position)) {
-                write_at(&mut below, start, &"^".repeat(token.len()));
-            }
-            write_at(&mut line, start, &token);
-        }
-        f.write_str(&line)?;
-        if !below.is_empty() {
-            write!(f, "\n{below}")?;
-        }
-    }
-    Ok(())
-}
-
-fn label(stage: usize) -> String {
-    format!("stage {stage}")
-}
-
-/// Writes a token into a line of ASCII, from a column on.
-fn write_at(line: &mut String, column: usize, token: &str) {
-    line.extend(std::iter::repeat_n(' ', column - line.len()));
-    line.push_str(token);
 }
 
 /// Reads the text form. Only the order within a line counts, not the columns.
@@ -166,20 +110,6 @@ mod tests {
         stage 0   F0    B0 F1 B1
         stage 1      F0 F1 B0 B1
         ");
-    }
-
-    #[rstest]
-    #[case(16, 8, true)]
-    #[case(17, 1, false)]
-    #[case(2, 33, false)]
-    #[case(16, 12, false)]
-    fn an_error_draws_what_fits_on_a_screen(
-        #[case] num_stages: usize,
-        #[case] num_micro_batches: usize,
-        #[case] fits: bool,
-    ) {
-        let schedule = ScheduleKind::GPipe.schedule(num_stages, num_micro_batches);
-        assert_eq!(!schedule.unwrap().drawing(&[]).is_empty(), fits);
     }
 
     #[test]
