@@ -18,32 +18,48 @@ impl Time for f64 {
     const NEVER: Self = f64::INFINITY;
 }
 
-/// When an instruction is over.
-pub(crate) struct Ran<T> {
-    /// When its stage is free for the next one.
-    pub(crate) end: T,
-    /// When the stage that waits for its result has it.
-    pub(crate) delivered: T,
+/// What instructions take.
+pub(crate) trait Clock {
+    type Time: Time;
+
+    /// When an instruction ends that a stage starts at this time.
+    fn end(&self, stage: usize, instruction: Instruction, start: Self::Time) -> Self::Time;
+
+    /// When the result of an instruction that has ended is on the stage that waits for it, another
+    /// one.
+    fn arrival(&self, stage: usize, instruction: Instruction, end: Self::Time) -> Self::Time;
 }
 
-/// Runs a schedule: each instruction as soon as its stage is free and what it waits for has been
-/// delivered. `run` is told the stage, the instruction and its start.
+/// Every instruction takes one slot, and no result takes any.
+pub(crate) struct Slots;
+
+impl Clock for Slots {
+    type Time = u32;
+
+    fn end(&self, _stage: usize, _instruction: Instruction, slot: u32) -> u32 {
+        slot + 1
+    }
+
+    fn arrival(&self, _stage: usize, _instruction: Instruction, slot: u32) -> u32 {
+        slot
+    }
+}
+
+/// Runs a schedule: each instruction as soon as its stage is free and what it waits for has
+/// arrived.
 ///
 /// # Complexity
 ///
 /// Time and memory are linear in the number of instructions.
-pub(crate) fn execute<T: Time, R: Fn(usize, Instruction, T) -> Ran<T>>(
-    schedule: &Schedule,
-    run: R,
-) -> Executed<'_, T, R> {
+pub(crate) fn execute<C: Clock>(schedule: &Schedule, clock: C) -> Executed<'_, C> {
     let num_stages = schedule.num_stages();
     let mut execution = Execution {
-        free: vec![T::START; num_stages],
+        free: vec![C::Time::START; num_stages],
         waits: vec![None; num_stages],
         executed: Executed {
             schedule,
             layout: schedule.layout(),
-            run,
+            clock,
             num_ran: vec![0; num_stages],
             delivered: Delivered::new(schedule),
         },
@@ -57,29 +73,21 @@ pub(crate) fn execute<T: Time, R: Fn(usize, Instruction, T) -> Ran<T>>(
 
 /// The slot of each instruction that can run, if each takes one slot of time.
 pub(crate) fn slots(schedule: &Schedule) -> Vec<Vec<u32>> {
-    let executed = execute(schedule, one_slot);
+    let executed = execute(schedule, Slots);
     let slots = |stage| executed.spans(stage).map(|(_, slot, _)| slot).collect();
     (0..schedule.num_stages()).map(slots).collect()
 }
 
-/// Every instruction takes one slot.
-pub(crate) fn one_slot(_stage: usize, _instruction: Instruction, slot: u32) -> Ran<u32> {
-    Ran {
-        end: slot + 1,
-        delivered: slot + 1,
-    }
-}
-
 /// A schedule that has been run as far as it can be.
-pub(crate) struct Executed<'a, T, R> {
+pub(crate) struct Executed<'a, C: Clock> {
     schedule: &'a Schedule,
     layout: Layout,
-    run: R,
+    clock: C,
     num_ran: Vec<usize>,
-    delivered: Delivered<T>,
+    delivered: Delivered<C::Time>,
 }
 
-impl<T: Time, R: Fn(usize, Instruction, T) -> Ran<T>> Executed<'_, T, R> {
+impl<C: Clock> Executed<'_, C> {
     /// How many instructions each stage has run. A stage that is stuck has run fewer than it
     /// lists: the first one left waits for what never runs.
     pub(crate) fn num_ran(&self) -> &[usize] {
@@ -87,20 +95,23 @@ impl<T: Time, R: Fn(usize, Instruction, T) -> Ran<T>> Executed<'_, T, R> {
     }
 
     /// What a stage has run, in order, with the start and the end of each.
-    pub(crate) fn spans(&self, stage: usize) -> impl Iterator<Item = (Instruction, T, T)> {
+    pub(crate) fn spans(
+        &self,
+        stage: usize,
+    ) -> impl Iterator<Item = (Instruction, C::Time, C::Time)> {
         let ran = &self.schedule.stage(stage)[..self.num_ran[stage]];
-        let mut free = T::START;
+        let mut free = C::Time::START;
         ran.iter().map(move |&instruction| {
             let start = later(free, self.arrived(stage, instruction));
-            free = (self.run)(stage, instruction, start).end;
+            free = self.clock.end(stage, instruction, start);
             (instruction, start, free)
         })
     }
 
-    fn arrived(&self, stage: usize, instruction: Instruction) -> T {
+    fn arrived(&self, stage: usize, instruction: Instruction) -> C::Time {
         match self.layout.waits_for(instruction, stage) {
             Some((other, awaited)) => self.delivered.get(other, awaited),
-            None => T::START,
+            None => C::Time::START,
         }
     }
 }
@@ -109,14 +120,14 @@ fn later<T: PartialOrd>(a: T, b: T) -> T {
     if a > b { a } else { b }
 }
 
-struct Execution<'a, T, R> {
-    executed: Executed<'a, T, R>,
-    free: Vec<T>,
+struct Execution<'a, C: Clock> {
+    executed: Executed<'a, C>,
+    free: Vec<C::Time>,
     /// What each stage that is stuck waits for.
     waits: Vec<Option<(usize, Instruction)>>,
 }
 
-impl<T: Time, R: Fn(usize, Instruction, T) -> Ran<T>> Execution<'_, T, R> {
+impl<C: Clock> Execution<'_, C> {
     /// Runs a stage until it is stuck, and says which stages can go on.
     fn advance(&mut self, stage: usize, ready: &mut Vec<usize>) {
         let Executed {
@@ -124,18 +135,23 @@ impl<T: Time, R: Fn(usize, Instruction, T) -> Ran<T>> Execution<'_, T, R> {
         } = self.executed;
         for &instruction in &schedule.stage(stage)[self.executed.num_ran[stage]..] {
             let arrived = self.executed.arrived(stage, instruction);
-            if arrived == T::NEVER {
+            if arrived == C::Time::NEVER {
                 self.waits[stage] = layout.waits_for(instruction, stage);
                 return;
             }
             let start = later(self.free[stage], arrived);
-            let ran = (self.executed.run)(stage, instruction, start);
-            self.free[stage] = ran.end;
-            let delivered = &mut self.executed.delivered;
-            delivered.set(stage, instruction, ran.delivered);
+            let clock = &self.executed.clock;
+            let end = clock.end(stage, instruction, start);
+            let awaited_by = layout.awaited_by(instruction, stage);
+            let delivered = match awaited_by {
+                Some(other) if other != stage => clock.arrival(stage, instruction, end),
+                _ => end,
+            };
+            self.free[stage] = end;
+            self.executed.delivered.set(stage, instruction, delivered);
             self.executed.num_ran[stage] += 1;
 
-            if let Some(other) = layout.awaited_by(instruction, stage)
+            if let Some(other) = awaited_by
                 && self.waits[other]
                     .take_if(|awaited| *awaited == (stage, instruction))
                     .is_some()

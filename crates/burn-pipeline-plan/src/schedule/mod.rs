@@ -33,6 +33,6 @@ pub use kind::ScheduleKind;
 pub use rematerialize::{Rematerialization, rematerialize};
 pub use validate::validate;
 
-pub(crate) use execute::{Ran, one_slot};
+pub(crate) use execute::{Clock, Slots};
 pub(crate) use layout::Layout;
 pub(crate) use validate::{check_not_empty, validate_running};

@@ -1,8 +1,8 @@
 use super::{
-    Instruction, Op, Schedule, ScheduleError,
+    Op, Schedule, ScheduleError,
     complete::check_complete,
     deadlock::check_deadlock,
-    execute::{Executed, Ran, Time, execute, one_slot},
+    execute::{Clock, Executed, Slots, execute},
 };
 
 /// Proves that a schedule can be run, or says which instruction is wrong.
@@ -28,21 +28,21 @@ use super::{
 ///
 /// Time and memory are linear in the number of instructions.
 pub fn validate(schedule: &Schedule) -> Result<(), ScheduleError> {
-    validate_running(schedule, one_slot).map(drop)
+    validate_running(schedule, Slots).map(drop)
 }
 
-/// Validates a schedule by running it: see [`execute`] for `run`.
-pub(crate) fn validate_running<T: Time, R: Fn(usize, Instruction, T) -> Ran<T>>(
+/// Validates a schedule by running it.
+pub(crate) fn validate_running<C: Clock>(
     schedule: &Schedule,
-    run: R,
-) -> Result<Executed<'_, T, R>, ScheduleError> {
+    clock: C,
+) -> Result<Executed<'_, C>, ScheduleError> {
     check_not_empty(schedule)?;
     let mut instructions = schedule.stages().iter().flatten();
     let forward_only = instructions.all(|it| it.op() == Op::Forward);
     for stage in 0..schedule.num_stages() {
         check_complete(schedule, stage, forward_only)?;
     }
-    let executed = execute(schedule, run);
+    let executed = execute(schedule, clock);
     check_deadlock(schedule, executed.num_ran())?;
     Ok(executed)
 }

@@ -1,9 +1,9 @@
 use thiserror::Error;
 
 use crate::{
-    CostError, Costs, Schedule, ScheduleError, Span, Timeline,
+    Cost, CostError, Costs, Instruction, Schedule, ScheduleError, Span, Timeline,
     cost::peak_bytes,
-    schedule::{Ran, check_not_empty, validate_running},
+    schedule::{Clock, Layout, check_not_empty, validate_running},
 };
 
 /// What a schedule would do: who runs what when, and what each stage keeps.
@@ -58,18 +58,7 @@ pub fn simulate(schedule: &Schedule, costs: &Costs) -> Result<Simulation, Simula
     check_not_empty(schedule)?;
     costs.check(schedule)?;
     let layout = schedule.layout();
-    let executed = validate_running(schedule, |stage, instruction, start: f64| {
-        let place = layout.place(stage, instruction.chunk());
-        let cost = costs.get(place, instruction.micro_batch());
-        // Infinity stands for what never happens.
-        let add = |time: f64, seconds: f64| (time + seconds).min(f64::MAX);
-        let end = add(start, cost.seconds(instruction.op()));
-        let delivered = match layout.awaited_by(instruction, stage) {
-            Some(other) if other != stage => add(end, cost.delivery(instruction.op())),
-            _ => end,
-        };
-        Ran { end, delivered }
-    })?;
+    let executed = validate_running(schedule, Seconds { layout, costs })?;
     let stages = (0..layout.num_stages).map(|stage| {
         let spans = executed.spans(stage);
         spans.map(move |(instruction, start, end)| Span::new(stage, instruction, start, end))
@@ -81,10 +70,42 @@ pub fn simulate(schedule: &Schedule, costs: &Costs) -> Result<Simulation, Simula
     })
 }
 
+/// Instructions take what they cost.
+struct Seconds<'a> {
+    layout: Layout,
+    costs: &'a Costs,
+}
+
+impl Seconds<'_> {
+    fn cost(&self, stage: usize, instruction: Instruction) -> &Cost {
+        let place = self.layout.place(stage, instruction.chunk());
+        self.costs.get(place, instruction.micro_batch())
+    }
+}
+
+impl Clock for Seconds<'_> {
+    type Time = f64;
+
+    fn end(&self, stage: usize, instruction: Instruction, start: f64) -> f64 {
+        let cost = self.cost(stage, instruction);
+        add(start, cost.seconds(instruction.op()))
+    }
+
+    fn arrival(&self, stage: usize, instruction: Instruction, end: f64) -> f64 {
+        let cost = self.cost(stage, instruction);
+        add(end, cost.delivery(instruction.op()))
+    }
+}
+
+/// A time after another one. Infinity stands for what never happens.
+fn add(time: f64, seconds: f64) -> f64 {
+    (time + seconds).min(f64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cost, forward_only, recompute_early, validate};
+    use crate::{forward_only, recompute_early, validate};
     use rstest::rstest;
 
     #[test]

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::Span;
 use crate::{
     Schedule, ScheduleError,
-    schedule::{Layout, one_slot, validate_running},
+    schedule::{Layout, Slots, validate_running},
 };
 
 /// Who ran which instruction from when to when: simulated or measured.
@@ -78,7 +78,7 @@ impl Timeline {
     ///
     /// A schedule that [`validate`](crate::validate()) refuses is the same error here.
     pub fn of_slots(schedule: &Schedule) -> Result<Self, ScheduleError> {
-        let executed = validate_running(schedule, one_slot)?;
+        let executed = validate_running(schedule, Slots)?;
         let stages = (0..schedule.num_stages()).map(|stage| {
             let spans = executed.spans(stage);
             let span = move |(instruction, start, end)| {
