@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use burn_pipeline::{Costs, SimulateError, StageTime, Timeline, simulate};
+use burn_pipeline::{Costs, Memory, SimulateError, StageTime, Timeline, simulate};
 
 use crate::Error;
 use crate::recent::Recent;
@@ -15,6 +15,7 @@ use crate::recent::Recent;
 pub struct Prediction {
     predicted: Timeline,
     measured: Timeline,
+    costs: Costs,
     num_steps: usize,
 }
 
@@ -45,18 +46,22 @@ impl Prediction {
         }
     }
 
-    /// The last step, predicted from those before it.
+    /// The last step, predicted from those before it. `bytes` are those of the boundary that each
+    /// part of the model receives and of the activations that it keeps, for one micro-batch.
     ///
     /// # Errors
     ///
     /// When there was no step before it.
-    pub fn of(recent: &Recent) -> Result<Self, Error> {
+    pub fn of(recent: &Recent, bytes: impl Fn(usize) -> (u64, u64)) -> Result<Self, Error> {
         let Some((measured, before)) = recent.split_last() else {
             return Err(Error::Options("no step has been taken".to_string()));
         };
+        let costs = Costs::measured(before).map_err(SimulateError::from)?;
+        let costs = costs.with_bytes(bytes);
         Ok(Self {
-            predicted: predict(measured, before)?,
+            predicted: simulate(&measured.schedule(), &costs)?.timeline,
             measured: measured.clone(),
+            costs,
             num_steps: before.len(),
         })
     }
@@ -65,12 +70,12 @@ impl Prediction {
     pub fn timelines(&self) -> [(&'static str, &Timeline); 2] {
         [("predicted", &self.predicted), ("measured", &self.measured)]
     }
-}
 
-/// The timeline of the schedule that `measured` ran, at the costs of the steps `before` it.
-fn predict(measured: &Timeline, before: &[Timeline]) -> Result<Timeline, SimulateError> {
-    let costs = Costs::measured(before)?;
-    Ok(simulate(&measured.schedule(), &costs)?.timeline)
+    /// About what the stages keep over time in each of them.
+    pub fn memories(&self) -> [Memory; 2] {
+        let timelines = self.timelines();
+        timelines.map(|(_, timeline)| self.costs.memory(timeline))
+    }
 }
 
 impl fmt::Display for Prediction {
@@ -143,7 +148,7 @@ mod tests {
         for seconds in [9.0, 0.002, 0.003] {
             recent.push(step(seconds));
         }
-        let shown = Prediction::of(&recent).unwrap().to_string();
+        let shown = Prediction::of(&recent, |_| (1, 2)).unwrap().to_string();
         let expected = "\
 the last step: predicted 8.0 ms from 1 before it, measured 12.0 ms (+50.0 %)
                       computing   moving  waiting for a boundary  waiting for a gradient     idle
@@ -158,7 +163,7 @@ stage 1  measured        50.0 %    0.0 %                  25.0 %                
     fn a_single_step_is_not_predicted_from_itself() {
         let mut recent = Recent::default();
         recent.push(step(1.0));
-        assert!(Prediction::of(&recent).is_err());
+        assert!(Prediction::of(&recent, |_| (1, 2)).is_err());
         let error = Prediction::check(1).unwrap_err();
         assert_eq!(
             error.to_string(),

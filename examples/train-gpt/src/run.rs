@@ -45,8 +45,8 @@ pub fn run(args: &Args) -> Result<(), Error> {
         println!("the last step:\n{}\n", Gantt::new(timeline, GANTT_WIDTH));
     }
     if let Some(files) = trace {
-        let prediction = Prediction::of(&recent)?;
-        files.write(&prediction.timelines())?;
+        let prediction = Prediction::of(&recent, |part| bytes(&training, args, part))?;
+        files.write(&prediction)?;
         println!("{prediction}\ndrawn in {files}\n");
     }
     print_sample(&training, &text, args)?;
@@ -55,6 +55,19 @@ pub fn run(args: &Args) -> Result<(), Error> {
     println!("validation loss {loss:.6}");
     println!("unigram entropy {:.6}", text.unigram_entropy());
     Ok(())
+}
+
+/// The bytes of the boundary that a part of the model receives, and about those that it keeps, for
+/// one micro-batch.
+fn bytes(training: &Training, args: &Args, part: usize) -> (u64, u64) {
+    let num_samples = args.batch_size.div_ceil(args.num_micro_batches());
+    let mut parts = training.pipeline.partition().stages();
+    let layers = parts.nth(part).expect("each part of the model has layers");
+    let model = args.model();
+    (
+        model.boundary_bytes(layers.start, num_samples),
+        model.kept_bytes(layers, num_samples),
+    )
 }
 
 fn introduce(training: &Training, text: &Text, args: &Args) {

@@ -5,9 +5,9 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn_pipeline::{ChromeTrace, Gantt, Svg, Timeline};
+use burn_pipeline::{ChromeTrace, Gantt, Svg};
 
-use crate::Error;
+use crate::{Error, Prediction};
 
 /// How wide drawings of text are, in columns.
 pub(crate) const GANTT_WIDTH: usize = 100;
@@ -49,14 +49,15 @@ impl TraceFiles {
         Ok(Self { files })
     }
 
-    /// Draw timelines in each of the files, one above the other on one time axis.
+    /// Draw what was predicted and what was measured in each of the files, one above the other on
+    /// one time axis. The Chrome trace counts about what the stages keep as well.
     ///
     /// # Errors
     ///
     /// When a file cannot be written.
-    pub fn write(&self, timelines: &[(&str, &Timeline)]) -> Result<(), Error> {
+    pub fn write(&self, prediction: &Prediction) -> Result<(), Error> {
         for (path, form) in &self.files {
-            fs::write(path, form.draw(timelines) + "\n")
+            fs::write(path, form.draw(prediction) + "\n")
                 .map_err(|error| Error::file("write", path, error))?;
         }
         Ok(())
@@ -90,11 +91,16 @@ impl Form {
         path.into()
     }
 
-    fn draw(self, timelines: &[(&str, &Timeline)]) -> String {
+    fn draw(self, prediction: &Prediction) -> String {
+        let timelines = prediction.timelines();
         match self {
-            Self::Svg => Svg::of(timelines).to_string(),
-            Self::Chrome => ChromeTrace::of(timelines).to_string(),
-            Self::Text => Gantt::of(timelines, GANTT_WIDTH).to_string(),
+            Self::Svg => Svg::of(&timelines).to_string(),
+            Self::Chrome => {
+                let memories = prediction.memories();
+                let trace = ChromeTrace::of(&timelines).with_memory(&memories.each_ref());
+                trace.to_string()
+            }
+            Self::Text => Gantt::of(&timelines, GANTT_WIDTH).to_string(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::Block;
 use super::block::dropout;
 
 /// The number of byte values.
-const VOCABULARY: usize = 256;
+pub(super) const VOCABULARY: usize = 256;
 
 /// The shape of a [`Gpt`].
 #[derive(Config, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use burn_pipeline::Layer;
 use super::{Attention, GptConfig};
 
 /// How much wider the hidden layer of a block is than the block.
-const EXPANSION: usize = 4;
+pub(super) const EXPANSION: usize = 4;
 
 /// One block of a pre-norm decoder: attention and a feed-forward network, each added to its input.
 #[derive(Module, Debug)]

@@ -3,6 +3,7 @@
 mod attention;
 mod base;
 mod block;
+mod memory;
 
 pub use attention::Attention;
 pub use base::{Embed, Gpt, GptConfig, Head};
