@@ -27,8 +27,9 @@ pub struct Schedules {
     ])]
     schedules: Vec<ScheduleKind>,
     /// Numbers of micro-batches.
-    #[arg(long, value_delimiter = ',', default_values_t = [4, 8, 16, 32])]
-    micro_batches: Vec<usize>,
+    #[arg(long, value_delimiter = ',', default_values_t = [4, 8, 16, 32],
+        value_parser = clap::value_parser!(u64).range(1..=NUM_SAMPLES as u64))]
+    micro_batches: Vec<u64>,
     /// Which rematerializations.
     #[arg(long, value_delimiter = ',', default_values_t = [Rematerialization::Never, Rematerialization::ExceptLast])]
     rematerialization: Vec<Rematerialization>,
@@ -95,6 +96,7 @@ impl Schedules {
         let stages = self.stages as usize;
 
         for &micro_batches in &self.micro_batches {
+            let micro_batches = micro_batches as usize;
             for kind in &self.schedules {
                 for &rematerialization in &self.rematerialization {
                     let config = PipelineConfig::new()
