@@ -6,16 +6,6 @@ use burn_pipeline::{Instruction, Op, Schedule, ScheduleKind};
 use proptest::prelude::*;
 use proptest::test_runner::TestRng;
 
-/// A schedule of each kind that has a name, with several chunks where it can.
-pub fn kinds() -> [ScheduleKind; 4] {
-    [
-        ScheduleKind::GPipe,
-        ScheduleKind::OneForwardOneBackward,
-        ScheduleKind::Interleaved { num_chunks: 2 },
-        ScheduleKind::BreadthFirst { num_chunks: 2 },
-    ]
-}
-
 /// Whether a schedule of this kind runs the last micro-batch backward first.
 pub fn last_first(kind: &ScheduleKind) -> bool {
     match kind {
