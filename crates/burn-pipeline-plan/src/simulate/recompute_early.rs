@@ -15,8 +15,8 @@ use crate::{Costs, Instruction, Op, Schedule, Span, Timeline, schedule::Layout};
 /// It costs memory: at its peak, a stage keeps the activations of up to `num_ahead` micro-batches
 /// more than before. The number of micro-batches in flight stays what it was.
 ///
-/// Under equal costs 1F1B of at least three stages gains, while GPipe, interleaved and breadth-first
-/// schedules have no wait in the right place and stay as they are. Where stages differ, others may
+/// Under equal costs 1F1B of at least three stages gains, given enough micro-batches, while GPipe,
+/// interleaved and breadth-first schedules have no wait in the right place and stay as they are. Where stages differ, others may
 /// gain: GPipe does if its first stage is the slow one.
 ///
 /// ```
@@ -44,8 +44,8 @@ use crate::{Costs, Instruction, Op, Schedule, Span, Timeline, schedule::Layout};
 ///
 /// # Complexity
 ///
-/// A few simulations, and one for each stage that is changed, each linear in the number of
-/// instructions.
+/// A few simulations for each micro-batch ahead that still helps, and one for each stage that has
+/// changed, each linear in the number of instructions.
 pub fn recompute_early(
     schedule: &Schedule,
     costs: &Costs,

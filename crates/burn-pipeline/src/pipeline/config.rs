@@ -16,7 +16,8 @@ use crate::RandomLayers;
 #[derive(Config, Debug)]
 pub struct PipelineConfig {
     /// How many micro-batches a mini-batch is split into (M): as even as can be, and fewer when
-    /// the mini-batch has fewer samples. The bubble of K stages takes `(K-1)/(M+K-1)` of a step.
+    /// the mini-batch has fewer samples. The bubble of K stages of one chunk each takes
+    /// `(K-1)/(M+K-1)` of a step.
     #[config(default = 4)]
     pub num_micro_batches: usize,
     /// The order in which stages run micro-batches. A [`Schedule`](crate::Schedule) of your own
@@ -31,7 +32,8 @@ pub struct PipelineConfig {
     /// How many micro-batches a stage may recompute ahead of their turn, in time that it would
     /// wait, and so keep the activations of. It is told by [`recompute_early`](crate::recompute_early)
     /// with equal costs and a backward pass twice as long as a forward pass; then 1F1B of at least
-    /// 3 stages gains, and other schedules stay as they are. Where stages differ, give
+    /// 3 stages and enough micro-batches gains, and other schedules stay as they are. Where stages
+    /// differ, give
     /// `recompute_early` measured costs, and its schedule to `schedule`. A schedule of your own is
     /// not changed.
     #[config(default = 0)]
