@@ -83,7 +83,10 @@ pub(super) fn shown(ranges: &[Range<usize>], number: usize) -> impl Iterator<Ite
     let starts = ranges.iter().map(|it| it.start).chain([number]);
     let ends = std::iter::once(0).chain(ranges.iter().map(|it| it.end));
     let gaps = ends.zip(starts).map(|(end, start)| end < start);
-    let ranges = ranges.iter().cloned().chain([number..number]);
+    let ranges = ranges
+        .iter()
+        .cloned()
+        .chain(std::iter::once(number..number));
     gaps.zip(ranges).flat_map(|(gap, range)| {
         let gap = gap.then_some(Shown::Gap);
         gap.into_iter().chain(range.map(Shown::One))
