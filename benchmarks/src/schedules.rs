@@ -126,7 +126,7 @@ impl Schedules {
 /// The bytes of a boundary and of what a part keeps of one micro-batch.
 fn sizes(pipeline: &Pipeline, schedule: &Schedule, batch: &Batch) -> (u64, u64) {
     let num_micro_batches = schedule.num_micro_batches();
-    let samples = NUM_SAMPLES / num_micro_batches.min(NUM_SAMPLES);
+    let samples = NUM_SAMPLES / num_micro_batches;
     let cut = |tensor: &Tensor<3>| tensor.clone().narrow(0, 0, samples).autodiff();
     let forward = || {
         let output = pipeline.inner().forward_layers(cut(&batch.0));

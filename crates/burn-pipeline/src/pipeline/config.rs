@@ -33,9 +33,8 @@ pub struct PipelineConfig {
     /// wait, and so keep the activations of. It is told by [`recompute_early`](crate::recompute_early)
     /// with equal costs and a backward pass twice as long as a forward pass; then 1F1B of at least
     /// 3 stages and enough micro-batches gains, and other schedules stay as they are. Where stages
-    /// differ, give
-    /// `recompute_early` measured costs, and its schedule to `schedule`. A schedule of your own is
-    /// not changed.
+    /// differ, give `recompute_early` measured costs, and its schedule to `schedule`. A schedule of
+    /// your own is not changed.
     #[config(default = 0)]
     pub num_recomputed_ahead: usize,
     /// The seed of the layers that draw random numbers while training; see [`RandomLayers`].
