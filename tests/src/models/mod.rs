@@ -9,6 +9,7 @@ mod mlp;
 mod optional;
 mod pair;
 mod parcel;
+mod tied;
 mod transformer;
 mod unused;
 
@@ -21,5 +22,6 @@ pub use mlp::{Mlp, mlp};
 pub use optional::Optional;
 pub use pair::Pair;
 pub use parcel::Parcels;
+pub use tied::{Tied, Untied};
 pub use transformer::{Transformer, WithoutDropout, transformer};
 pub use unused::Unused;

@@ -3,11 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_pipeline_plan::{Instruction, Op};
 
-use super::gradients::accumulate;
+use super::gradients::LayerGradients;
 use super::inbox::Stopped;
 use super::kept::{Abandoned, Kept, Outputs};
 use super::layers::{StageLayers, flush};
@@ -30,7 +29,7 @@ pub(super) struct Chunk<M> {
     copies: StageCopies<M>,
     recomputed: HashSet<usize>,
     kept: HashMap<usize, Kept<M>>,
-    sums: GradientsParams,
+    sums: LayerGradients,
     moving: Duration,
 }
 
@@ -40,12 +39,13 @@ impl<M: Sequential> Chunk<M> {
         let layers = &task.layers;
         let recomputes = !recomputed.is_empty();
         let copies = StageCopies::new(model, layers.range.clone(), &layers.device, recomputes);
+        let sums = LayerGradients::new(layers.range.clone());
         Self {
             task,
             copies,
             recomputed,
             kept: HashMap::new(),
-            sums: GradientsParams::new(),
+            sums,
             moving: Duration::ZERO,
         }
     }
@@ -102,7 +102,7 @@ impl<M: Sequential> Chunk<M> {
         flush(&self.task.layers);
         ChunkResult {
             part: self.task.part,
-            gradients: std::mem::take(&mut self.sums),
+            gradients: std::mem::replace(&mut self.sums, LayerGradients::new(0..0)),
             statistics,
         }
     }
@@ -213,8 +213,7 @@ impl<M: Sequential> Chunk<M> {
             if self.task.gradients.is_some() {
                 sent = leaves.gradients(&mut gradients);
             }
-            let layers = &self.task.layers.range;
-            accumulate(&copy, layers, &mut gradients, &mut self.sums);
+            self.sums.accumulate(&copy, &mut gradients);
         }
         self.kept.remove(&micro_batch);
 

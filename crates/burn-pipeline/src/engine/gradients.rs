@@ -2,45 +2,82 @@
 
 use std::ops::Range;
 
-use burn::module::{ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Gradients, Tensor};
 
-use crate::layer::Sequential;
-use crate::rematerialize::OwnLayers;
+use crate::layer::{LayerVisitor, Sequential};
 
-/// Add what a backward pass left at the parameters of `model`'s `layers` to `sums`. The order of
-/// the calls is the order of the sum.
-pub(crate) fn accumulate<M: Sequential>(
-    model: &M,
-    layers: &Range<usize>,
-    gradients: &mut Gradients,
-    sums: &mut GradientsParams,
-) {
-    let mut accumulate = Accumulate { gradients, sums };
-    model.visit_layers(&mut OwnLayers::new(layers, &mut accumulate));
+/// The gradients of one chunk's parameters, layer by layer.
+///
+/// A parameter that two layers hold has two sums here. They are added in the order of the layers
+/// once all stages are done, so the order of that sum does not depend on where the cuts fall.
+pub(crate) struct LayerGradients {
+    layers: Range<usize>,
+    sums: Vec<GradientsParams>,
 }
 
-/// Move the sums of one stage to those of all.
-pub(crate) fn gather<M: Sequential>(
-    model: &M,
-    layers: &Range<usize>,
-    mut from: GradientsParams,
-    to: &mut GradientsParams,
-) {
-    let mut gather = Gather {
-        from: &mut from,
-        to,
-    };
-    model.visit_layers(&mut OwnLayers::new(layers, &mut gather));
+impl LayerGradients {
+    /// None yet, for these layers of the model.
+    pub(crate) fn new(layers: Range<usize>) -> Self {
+        let sums = layers.clone().map(|_| GradientsParams::new()).collect();
+        Self { layers, sums }
+    }
+
+    /// Add what a backward pass left at the parameters of `model`. The order of the calls is the
+    /// order of the sum.
+    pub(crate) fn accumulate<M: Sequential>(&mut self, model: &M, gradients: &mut Gradients) {
+        model.visit_layers(&mut Accumulate {
+            next: 0,
+            layers: &self.layers,
+            sums: &mut self.sums,
+            gradients,
+        });
+    }
+
+    /// Add them to those of the chunks before. A parameter of several layers has its gradient on
+    /// the device of the first.
+    pub(crate) fn gather<M: Sequential>(mut self, model: &M, to: &mut GradientsParams) {
+        model.visit_layers(&mut Gather {
+            next: 0,
+            layers: &self.layers,
+            sums: &mut self.sums,
+            to,
+        });
+    }
+}
+
+/// The place of the next layer in a chunk, if it is one of the chunk's.
+fn place_of(next: &mut usize, layers: &Range<usize>) -> Option<usize> {
+    let layer = *next;
+    *next += 1;
+    layers.contains(&layer).then(|| layer - layers.start)
 }
 
 struct Accumulate<'a> {
+    next: usize,
+    layers: &'a Range<usize>,
+    sums: &'a mut [GradientsParams],
+    gradients: &'a mut Gradients,
+}
+
+impl LayerVisitor for Accumulate<'_> {
+    fn visit_layer<L: Module>(&mut self, layer: &L) {
+        if let Some(place) = place_of(&mut self.next, self.layers) {
+            layer.visit(&mut Add {
+                gradients: self.gradients,
+                sums: &mut self.sums[place],
+            });
+        }
+    }
+}
+
+struct Add<'a> {
     gradients: &'a mut Gradients,
     sums: &'a mut GradientsParams,
 }
 
-impl ModuleVisitor for Accumulate<'_> {
+impl ModuleVisitor for Add<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let Some(gradient) = param.base().grad_remove(self.gradients) else {
             return;
@@ -54,14 +91,40 @@ impl ModuleVisitor for Accumulate<'_> {
 }
 
 struct Gather<'a> {
+    next: usize,
+    layers: &'a Range<usize>,
+    sums: &'a mut [GradientsParams],
+    to: &'a mut GradientsParams,
+}
+
+impl LayerVisitor for Gather<'_> {
+    fn visit_layer<L: Module>(&mut self, layer: &L) {
+        if let Some(place) = place_of(&mut self.next, self.layers) {
+            layer.visit(&mut Move {
+                from: &mut self.sums[place],
+                to: self.to,
+            });
+        }
+    }
+}
+
+struct Move<'a> {
     from: &'a mut GradientsParams,
     to: &'a mut GradientsParams,
 }
 
-impl ModuleVisitor for Gather<'_> {
+impl ModuleVisitor for Move<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(sum) = self.from.remove::<D>(param.id) {
-            self.to.register(param.id, sum);
-        }
+        let Some(sum) = self.from.remove::<D>(param.id) else {
+            return;
+        };
+        let sum = match self.to.remove::<D>(param.id) {
+            Some(first) => {
+                let sum = sum.to_device(&first.device());
+                first + sum
+            }
+            None => sum,
+        };
+        self.to.register(param.id, sum);
     }
 }

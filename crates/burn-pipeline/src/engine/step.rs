@@ -9,7 +9,6 @@ use std::time::Instant;
 use burn::optim::GradientsParams;
 use burn_pipeline_plan::{Partition, Schedule, Timeline};
 
-use super::gradients::gather;
 use super::inbox::mailbox;
 use super::layers::StageLayers;
 use super::report::{Position, Report, message_of, outcomes};
@@ -169,8 +168,7 @@ pub(crate) fn train<M: Sequential + 'static>(
     let mut gradients = GradientsParams::new();
     let mut statistics = Vec::with_capacity(num_parts);
     for result in results {
-        let layers = step.partition.stage(result.part);
-        gather(model, &layers, result.gradients, &mut gradients);
+        result.gradients.gather(model, &mut gradients);
         statistics.push(result.statistics);
     }
     Ok(StepResult {

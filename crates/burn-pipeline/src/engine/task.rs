@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn_pipeline_plan::Instruction;
 
+use super::gradients::LayerGradients;
 use super::inbox::{Inbox, Outbox};
 use super::layers::StageLayers;
 use crate::rematerialize::{Pass, Statistics};
@@ -57,6 +57,6 @@ pub(crate) struct ChunkTask {
 /// What a chunk has to show for a step.
 pub(crate) struct ChunkResult {
     pub(crate) part: usize,
-    pub(crate) gradients: GradientsParams,
+    pub(crate) gradients: LayerGradients,
     pub(crate) statistics: Statistics,
 }

@@ -7,6 +7,7 @@ use burn::tensor::{Bool, Int, Tensor};
 use burn_pipeline_plan::{Partition, validate};
 
 use super::base::Runtime;
+use super::tied::refresh;
 use crate::engine::Workers;
 use crate::layer::{LayerMapper, LayerVisitor, Sequential};
 use crate::rematerialize::generator;
@@ -25,8 +26,8 @@ impl PipelineConfig {
     /// # Errors
     ///
     /// When the placement does not fit the model, the schedule cannot run, the configuration
-    /// contradicts itself, or a parameter belongs to two layers or to none. No thread has been
-    /// started then.
+    /// contradicts itself, a parameter belongs to no layer, or two layers share a batch norm. No
+    /// thread has been started then.
     pub fn init<M: Sequential + 'static>(
         &self,
         model: M,
@@ -56,6 +57,7 @@ impl PipelineConfig {
         if place.plain {
             model = model.map_layers(&mut Train);
         }
+        let model = refresh(model);
         let workers = Workers::spawn(num_stages, self.threads_per_stage)?;
 
         Ok(PipelineModule::new(
@@ -121,8 +123,7 @@ fn check_parts(
     }))
 }
 
-/// Every parameter belongs to one layer. Until tied weights are supported, training them would
-/// silently untie them.
+/// Every parameter belongs to a layer, and what a layer counts while it runs to one alone.
 fn refuse_homeless_and_shared<M: Sequential>(model: &M) -> Result<(), PipelineError> {
     let mut owners = Owners::default();
     model.visit_layers(&mut owners);
@@ -159,24 +160,32 @@ impl ModuleVisitor for Ids {
     }
 }
 
-/// Finds a parameter of two layers by its id: a look at its value would initialise it, and the
+/// Finds the layers of each parameter by its id: a look at its value would initialise it, and the
 /// whole model where it was made.
 #[derive(Default)]
 struct Owners {
     path: Vec<String>,
+    fields: Vec<String>,
     num_layers: usize,
     first: HashMap<ParamId, (usize, String)>,
     shared: Option<String>,
 }
+
+/// The names that Burn's batch norm gives its running statistics.
+const RUNNING: [&str; 2] = ["running_mean", "running_var"];
 
 impl Owners {
     fn owns(&mut self, param: ParamId) {
         let layer = self.num_layers;
         let path = self.path.join(".");
         let (first, first_path) = self.first.entry(param).or_insert((layer, path.clone()));
-        if *first != layer {
+        let is_running = self
+            .fields
+            .last()
+            .is_some_and(|name| RUNNING.contains(&name.as_str()));
+        if *first != layer && is_running {
             self.shared = Some(format!(
-                "layer {first} `{first_path}` and layer {layer} `{path}` share parameter {param}: give each layer its own parameters, or make one layer of the two"
+                "layer {first} `{first_path}` and layer {layer} `{path}` share a batch norm, whose running statistics would depend on which of them runs first: give each layer its own batch norm, or make one layer of the two"
             ));
         }
     }
@@ -198,6 +207,14 @@ impl LayerVisitor for Owners {
 }
 
 impl ModuleVisitor for Owners {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.fields.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.fields.pop();
+    }
+
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.owns(param.id);
     }

@@ -7,6 +7,7 @@ mod loss;
 mod module;
 mod schedule;
 mod step;
+mod tied;
 
 pub use base::PipelineModule;
 pub use config::PipelineConfig;

@@ -9,6 +9,7 @@ use burn::tensor::Device;
 use burn_pipeline_plan::Partition;
 
 use super::PipelineModule;
+use super::tied::{map_once, visit_once};
 use crate::layer::{LayerMapper, Sequential};
 
 impl<M: Sequential + 'static> Module for PipelineModule<M> {
@@ -47,12 +48,14 @@ impl<M: Sequential + 'static> Module for PipelineModule<M> {
         self.map_model(Module::materialize)
     }
 
+    /// A parameter that several layers hold is visited once, where the model holds it first.
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        self.model().visit(visitor);
+        visit_once(self.model(), visitor);
     }
 
+    /// A parameter that several layers hold is mapped once; its other holders get the result.
     fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
-        self.map_model(|model| model.map(mapper))
+        self.map_model(|model| map_once(model, mapper))
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{ThreadId, current};
 
 use burn::module::{Module, Param, ParamId};
+use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Shape, Tensor};
-use burn_pipeline::{Layer, PipelineConfig, Placement, Sequential};
+use burn_pipeline::{Layer, PipelineConfig, Placement, Ranked, Sequential, ranked};
 use burn_pipeline_tests::compare::{Step, assert_same_parameters, parameters};
 use burn_pipeline_tests::data::{floats, generator};
 use burn_pipeline_tests::models::{Mlp, Toy, mlp, transformer};
@@ -14,15 +15,19 @@ use rstest::rstest;
 
 use super::devices;
 
-/// Trained in two stages they would drift apart without a word.
+/// What they count would depend on which of the two runs first.
 #[test]
-fn a_parameter_of_two_layers_is_an_error_that_names_both() {
-    let layer = Lazy::new("only", &Arc::default());
-    let model = vec![layer.clone(), Lazy::new("other", &Arc::default()), layer];
+fn a_batch_norm_of_two_layers_is_an_error_that_names_both() {
+    let norm: Ranked<BatchNorm, 2> = ranked(BatchNormConfig::new(2).init(&Device::flex()));
+    let model = vec![
+        norm.clone(),
+        ranked(BatchNormConfig::new(2).init(&Device::flex())),
+        norm,
+    ];
     let error = PipelineConfig::new().init(model, Placement::even(&devices(3)));
     let error = error.unwrap_err().to_string();
     assert!(
-        error.starts_with("layer 0 `0` and layer 2 `2` share parameter"),
+        error.starts_with("layer 0 `0` and layer 2 `2` share a batch norm"),
         "{error}"
     );
 }

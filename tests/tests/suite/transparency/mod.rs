@@ -9,3 +9,4 @@ mod models;
 mod norm;
 mod shared;
 mod threads;
+mod tied;
