@@ -38,7 +38,14 @@ impl<M: Sequential> Chunk<M> {
     pub(super) fn new(task: ChunkTask, model: M, recomputed: HashSet<usize>) -> Self {
         let layers = &task.layers;
         let recomputes = !recomputed.is_empty();
-        let copies = StageCopies::new(model, layers.range.clone(), &layers.device, recomputes);
+        let copies = StageCopies::new(
+            model,
+            layers.range.clone(),
+            &layers.device,
+            recomputes,
+            task.samples.clone(),
+            task.decays.clone(),
+        );
         let sums = LayerGradients::new(layers.range.clone());
         Self {
             task,
@@ -116,6 +123,13 @@ impl<M: Sequential> Chunk<M> {
         let started = Instant::now();
         let boundary = boundary.receive(&self.task.layers.device);
         self.moving += started.elapsed();
+        if let Some(probe) = self.copies.probe() {
+            let inputs = boundary
+                .clone()
+                .into_leaves(&self.task.layers.device, false);
+            self.task.layers.train(&probe, micro_batch, inputs);
+            self.copies.learn(&probe);
+        }
         if !self.recomputed.contains(&micro_batch) {
             return self.record(micro_batch, boundary, Pass::Tracked);
         }
@@ -124,7 +138,7 @@ impl<M: Sequential> Chunk<M> {
             .insert(micro_batch, Kept::Boundary(boundary.clone()));
         let inputs = boundary.into_leaves(&self.task.layers.device, false);
         let copy = self.copies.copy(Pass::Untracked);
-        let outputs = self.task.layers.train(&copy, micro_batch, inputs);
+        let outputs = self.run(&copy, micro_batch, inputs, Pass::Untracked);
         self.deliver(micro_batch, outputs, Pass::Untracked)?;
         Ok(())
     }
@@ -146,7 +160,7 @@ impl<M: Sequential> Chunk<M> {
             copy: copy.clone(),
         };
         self.kept.insert(micro_batch, started);
-        let outputs = self.task.layers.train(&copy, micro_batch, leaves.clone());
+        let outputs = self.run(&copy, micro_batch, leaves.clone(), pass);
         let outputs = self.deliver(micro_batch, outputs, pass)?;
         self.kept.insert(
             micro_batch,
@@ -157,6 +171,13 @@ impl<M: Sequential> Chunk<M> {
             },
         );
         Ok(())
+    }
+
+    fn run(&mut self, copy: &M, micro_batch: usize, inputs: AnySignal, pass: Pass) -> AnySignal {
+        self.copies.start(copy, pass);
+        let outputs = self.task.layers.train(copy, micro_batch, inputs);
+        self.copies.keep(copy, pass, micro_batch);
+        outputs
     }
 
     /// Send the outputs on, or compute their loss.

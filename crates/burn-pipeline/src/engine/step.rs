@@ -1,6 +1,7 @@
 //! One training step over all stages.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -16,7 +17,7 @@ use super::task::{ChunkResult, ChunkTask, LossEnd, Sink, Source, StageTask};
 use super::worker::Workers;
 use crate::PipelineError;
 use crate::layer::Sequential;
-use crate::rematerialize::{LayerFacts, Statistics};
+use crate::rematerialize::{Decays, LayerFacts, Statistics};
 use crate::signal::{AnySignal, StageDevice};
 
 /// What the stages need to know of a step.
@@ -26,6 +27,9 @@ pub(crate) struct Step<'a> {
     pub(crate) devices: &'a [StageDevice],
     pub(crate) schedule: &'a Schedule,
     pub(crate) facts: Arc<Vec<LayerFacts>>,
+    /// The samples of each micro-batch.
+    pub(crate) samples: Arc<Vec<Range<usize>>>,
+    pub(crate) decays: Decays,
     pub(crate) seed: u64,
     pub(crate) step: u64,
 }
@@ -127,6 +131,8 @@ pub(crate) fn train<M: Sequential + 'static>(
         chunks[step.stage_of(part)].push(ChunkTask {
             part,
             layers: step.layers(part),
+            samples: step.samples.clone(),
+            decays: step.decays.clone(),
             source,
             sink,
             gradients,

@@ -1,6 +1,8 @@
 //! What one stage is told to do in a training step.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
@@ -9,7 +11,7 @@ use burn_pipeline_plan::Instruction;
 use super::gradients::LayerGradients;
 use super::inbox::{Inbox, Outbox};
 use super::layers::StageLayers;
-use crate::rematerialize::{Pass, Statistics};
+use crate::rematerialize::{Decays, Pass, Statistics};
 use crate::signal::{AnySignal, FloatGradients};
 
 /// Where a chunk's boundaries come from: the caller at the first place, else the one before.
@@ -48,6 +50,9 @@ pub(crate) struct ChunkTask {
     /// Which part of the model the chunk is.
     pub(crate) part: usize,
     pub(crate) layers: StageLayers,
+    /// The samples of each micro-batch.
+    pub(crate) samples: Arc<Vec<Range<usize>>>,
+    pub(crate) decays: Decays,
     pub(crate) source: Source,
     pub(crate) sink: Sink,
     /// Absent at the first place, and where nothing before this one trains.

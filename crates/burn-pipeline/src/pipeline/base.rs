@@ -9,7 +9,7 @@ use burn_pipeline_plan::{Partition, Schedule, ScheduleError, forward_only};
 use super::step::{StepOutput, TrainStep};
 use crate::engine::{Step, Workers, infer};
 use crate::layer::Sequential;
-use crate::rematerialize::{LayerFacts, Statistics};
+use crate::rematerialize::{Decays, LayerFacts, Statistics};
 use crate::signal::{
     AnySignal, BatchShape, Signal, StageDevice, batch_size, concat, flush, narrow, plain,
 };
@@ -40,6 +40,7 @@ pub(crate) struct Runtime {
     workers: Mutex<Workers>,
     worker_threads: Vec<ThreadId>,
     steps: AtomicU64,
+    decays: Decays,
 }
 
 impl Runtime {
@@ -58,6 +59,7 @@ impl Runtime {
             worker_threads: workers.thread_ids(),
             workers: Mutex::new(workers),
             steps: AtomicU64::new(0),
+            decays: Decays::default(),
         }
     }
 
@@ -103,6 +105,7 @@ impl Runtime {
         workers: &'a Workers,
         schedule: &'a Schedule,
         facts: Vec<LayerFacts>,
+        samples: Vec<Range<usize>>,
     ) -> Step<'a> {
         // Work that the caller's thread has queued, an optimizer step say, must not be overtaken.
         for device in &self.devices {
@@ -115,6 +118,8 @@ impl Runtime {
             devices: &self.devices,
             schedule,
             facts: Arc::new(facts),
+            samples: Arc::new(samples),
+            decays: self.decays.clone(),
             seed: self.config.seed,
             step: self.steps.load(Ordering::Acquire),
         }
@@ -204,7 +209,7 @@ impl<M: Sequential + 'static> PipelineModule<M> {
         let num_chunks = self.runtime.partition.num_stages() / num_stages;
         let schedule = forward_only(num_stages, num_chunks, parts.len())?;
         let workers = self.runtime.workers()?;
-        let step = self.runtime.step(&workers, &schedule, self.facts());
+        let step = self.runtime.step(&workers, &schedule, self.facts(), parts);
         let outputs = infer(&step, &self.model, inputs)?;
         join(outputs.into_iter().map(AnySignal::into_signal).collect())
     }

@@ -139,7 +139,9 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
 
         let schedule = pipeline.runtime().training_schedule(parts.len())?;
         let workers = pipeline.runtime().workers()?;
-        let step = pipeline.runtime().step(&workers, &schedule, facts);
+        let step = pipeline
+            .runtime()
+            .step(&workers, &schedule, facts, parts.clone());
         let device = step.devices[step.devices.len() - 1].clone();
         let (end, results) = MicroLoss::new(loss, targets, weights, device, outputs);
         let result = train(&step, pipeline.model(), inputs, Box::new(end))?;

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor};
 
-use super::Statistics;
+use super::{Decays, Norms, Statistics};
 use crate::layer::{LayerMapper, LayerVisitor, Sequential};
 use crate::signal::StageDevice;
 
@@ -29,6 +30,7 @@ pub(crate) enum Pass {
 /// statistics of its own, which nobody reads. None of them are the model's: a step that fails
 /// leaves those as they were.
 pub(crate) struct StageCopies<M> {
+    norms: Norms,
     tracked: M,
     untracked: Option<M>,
     recompute: Option<M>,
@@ -43,6 +45,8 @@ impl<M: Sequential> StageCopies<M> {
         layers: Range<usize>,
         device: &StageDevice,
         recomputes: bool,
+        samples: Arc<Vec<Range<usize>>>,
+        decays: Decays,
     ) -> Self {
         let settings = Settings::of(&model, &layers);
         let copy = |model: M, track| {
@@ -59,8 +63,11 @@ impl<M: Sequential> StageCopies<M> {
         let forward = fresh(model);
         let untracked = recomputes.then(|| copy(forward.clone(), false));
 
+        let tracked = copy(forward, true);
+
         Self {
-            tracked: copy(forward, true),
+            norms: Norms::of(&tracked, &layers, samples, decays),
+            tracked,
             untracked,
             recompute,
             layers,
@@ -92,9 +99,49 @@ impl<M: Sequential> StageCopies<M> {
         copy.map_layers(&mut OwnLayers::new(&self.layers, leaves))
     }
 
+    /// A copy that only computes, with statistics of its own, to be run once before any other: it
+    /// shows how fast the running statistics of batch norms move, where that is not known yet.
+    pub(crate) fn probe(&self) -> Option<M> {
+        if !self.norms.is_unknown() {
+            return None;
+        }
+        let own = self
+            .tracked
+            .clone()
+            .map_layers(&mut OwnLayers::new(&self.layers, Fresh));
+        let leaves = Leaves {
+            device: &self.device,
+            settings: self.settings.clone(),
+            track: false,
+        };
+        let copy = own.map_layers(&mut OwnLayers::new(&self.layers, leaves));
+        Some(self.norms.probe(copy, &self.layers))
+    }
+
+    /// The probe has run.
+    pub(crate) fn learn(&self, probe: &M) {
+        self.norms.learn(probe, &self.layers);
+    }
+
+    /// Before `copy` runs a micro-batch forward.
+    pub(crate) fn start(&self, copy: &M, pass: Pass) {
+        if pass != Pass::Recompute {
+            self.norms.start(copy, &self.layers);
+        }
+    }
+
+    /// After it.
+    pub(crate) fn keep(&mut self, copy: &M, pass: Pass, micro_batch: usize) {
+        if pass != Pass::Recompute {
+            self.norms.keep(copy, &self.layers, micro_batch);
+        }
+    }
+
     /// The running statistics after the forward passes of the step.
     pub(crate) fn statistics(&self) -> Statistics {
-        Statistics::of(&self.tracked, &self.layers)
+        let mut statistics = Statistics::of(&self.tracked, &self.layers);
+        self.norms.finish(&mut statistics);
+        statistics
     }
 
     /// The sum of all leaves of `copy`, through which a graph of theirs can be reached.

@@ -2,6 +2,8 @@
 
 mod copies;
 mod facts;
+mod norm_states;
+mod norms;
 mod random;
 mod statistics;
 
@@ -9,5 +11,6 @@ pub use random::{RandomLayers, layer_seed};
 
 pub(crate) use copies::{OwnLayers, Pass, StageCopies};
 pub(crate) use facts::LayerFacts;
+pub(crate) use norms::{Decays, Norms};
 pub(crate) use random::{Draw, generator};
 pub(crate) use statistics::Statistics;

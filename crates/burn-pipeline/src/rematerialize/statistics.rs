@@ -30,6 +30,10 @@ impl Statistics {
         statistics
     }
 
+    pub(crate) fn set<const D: usize>(&mut self, id: ParamId, value: Tensor<D>) {
+        self.0.insert(id, Box::new(value));
+    }
+
     /// Make these the running statistics of `model` and of all its clones.
     pub(crate) fn commit<M: Sequential>(mut self, model: &M, layers: &Range<usize>) {
         if !self.0.is_empty() {

@@ -1,0 +1,167 @@
+//! Batch norm's running statistics over a whole mini-batch.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::module::ParamId;
+use burn::tensor::Tensor;
+
+use super::Statistics;
+use super::norm_states::{Norm, Values, find, read, set};
+use crate::layer::Sequential;
+
+/// Moves the running statistics of a stage's batch norms on once per mini-batch, whatever the
+/// number of micro-batches: by the mean and the variance of all samples that the layer saw.
+///
+/// Burn's batch norm moves them on itself in every forward, `new = a * old + (1 - a) * x`, where
+/// `x` is the mean or the variance of its input and `a` a number that no visitor sees. So each
+/// micro-batch starts from zero and leaves `(1 - a) * x`. With the parts `w` that micro-batches
+/// have of the samples, the mini-batch has the mean `X = sum(w * x)` and the variance
+/// `sum(w * v) + sum(w * (x - X)^2)` (Chan, Golub and LeVeque, *Updating formulae and a pairwise
+/// algorithm for computing sample variances*, 1979). They are added in the order of the
+/// micro-batches, so that they are the same for every schedule and partition. A mini-batch of one
+/// micro-batch moves them on as Burn does.
+pub(crate) struct Norms {
+    norms: Vec<Norm>,
+    before: Values,
+    seen: BTreeMap<usize, Values>,
+    samples: Arc<Vec<Range<usize>>>,
+    decays: Decays,
+}
+
+/// The `a` of every batch norm that has been asked for it, for as long as the pipeline lives.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Decays(Arc<Mutex<HashMap<ParamId, f64>>>);
+
+impl Decays {
+    fn get(&self, norm: Norm) -> Option<f64> {
+        let decays = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        decays.get(&norm.mean).copied()
+    }
+
+    fn set(&self, norm: Norm, decay: f64) {
+        let mut decays = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        decays.insert(norm.mean, decay);
+    }
+}
+
+/// So much larger than any statistic that adding one changes nothing: what a forward leaves of it
+/// is `a`, exactly.
+const PROBE: f64 = (1u128 << 100) as f64;
+
+impl Norms {
+    pub(crate) fn of<M: Sequential>(
+        model: &M,
+        layers: &Range<usize>,
+        samples: Arc<Vec<Range<usize>>>,
+        decays: Decays,
+    ) -> Self {
+        // One micro-batch needs none of this.
+        let norms = match samples.len() {
+            1 => Vec::new(),
+            _ => find(model, layers),
+        };
+        Self {
+            before: read(model, layers, &norms),
+            norms,
+            seen: BTreeMap::new(),
+            samples,
+            decays,
+        }
+    }
+
+    /// Whether a forward with [`probe`](Self::probe) must show how fast the statistics move.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.norms
+            .iter()
+            .any(|norm| self.decays.get(*norm).is_none())
+    }
+
+    /// Make `copy`, whose statistics are its own, show in its next forward how fast they move.
+    pub(crate) fn probe<M: Sequential>(&self, copy: M, layers: &Range<usize>) -> M {
+        set(copy, layers, &self.norms, PROBE)
+    }
+
+    /// Read what a forward has made of the [`probe`](Self::probe).
+    ///
+    /// # Panics
+    ///
+    /// When the statistics are no moving average.
+    pub(crate) fn learn<M: Sequential>(&self, probe: &M, layers: &Range<usize>) {
+        let mut left = read(probe, layers, &self.norms);
+        for norm in &self.norms {
+            let left = left
+                .remove(&norm.mean)
+                .and_then(|left| left.max().into_data().iter::<f64>().next());
+            let decay = left.map_or(f64::NAN, |left| left / PROBE);
+            assert!(
+                (0.0..=1.0).contains(&decay),
+                "the running mean {} of a `BatchNorm` is no moving average of its inputs' means: \
+                 give a module of your own, which keeps other statistics, another name",
+                norm.mean
+            );
+            self.decays.set(*norm, decay);
+        }
+    }
+
+    /// Let `copy` start its next micro-batch from zero.
+    pub(crate) fn start<M: Sequential>(&self, copy: &M, layers: &Range<usize>) {
+        if !self.norms.is_empty() {
+            set(copy.clone(), layers, &self.norms, 0.0);
+        }
+    }
+
+    /// Keep what a forward of `micro_batch` has left.
+    pub(crate) fn keep<M: Sequential>(
+        &mut self,
+        copy: &M,
+        layers: &Range<usize>,
+        micro_batch: usize,
+    ) {
+        if !self.norms.is_empty() {
+            let left = read(copy, layers, &self.norms);
+            self.seen.insert(micro_batch, left);
+        }
+    }
+
+    /// Write the statistics after the mini-batch over those of its last micro-batch.
+    pub(crate) fn finish(&self, statistics: &mut Statistics) {
+        for norm in &self.norms {
+            let [mean, variance] = self.moved_on(*norm);
+            statistics.set(norm.mean, mean);
+            statistics.set(norm.variance, variance);
+        }
+    }
+
+    fn moved_on(&self, norm: Norm) -> [Tensor<1>; 2] {
+        let before = |id| self.before[&id].clone();
+        let decay = self.decays.get(norm).unwrap_or(1.0);
+        if decay == 1.0 {
+            return [before(norm.mean), before(norm.variance)];
+        }
+
+        let mean = self.sum(|left| left[&norm.mean].clone());
+        let within = self.sum(|left| left[&norm.variance].clone());
+        let between = self.sum(|left| {
+            let distance = left[&norm.mean].clone() - mean.clone();
+            distance.powi_scalar(2) / (1.0 - decay)
+        });
+        [
+            before(norm.mean) * decay + mean,
+            before(norm.variance) * decay + (within + between),
+        ]
+    }
+
+    /// The sum over micro-batches, each by its part of the samples.
+    fn sum(&self, of: impl Fn(&Values) -> Tensor<1>) -> Tensor<1> {
+        let num_samples = self.samples.last().map_or(0, |samples| samples.end);
+        let terms = self.seen.iter().map(|(micro_batch, left)| {
+            let part = self.samples[*micro_batch].len() as f64 / num_samples as f64;
+            of(left) * part
+        });
+        terms
+            .reduce(|sum, term| sum + term)
+            .expect("a step that is done has run every micro-batch forward")
+    }
+}
