@@ -23,7 +23,7 @@ pub use layer::{
 pub use pipeline::{PipelineConfig, PipelineModule, Reduction, StepOutput, TrainStep};
 pub use placement::Placement;
 pub use rematerialize::{RandomLayers, layer_seed};
-pub use signal::{AnySignal, Signal, SignalMapper, SignalVisitor};
+pub use signal::{AnySignal, Signal, SignalMapper, SignalVisitor, Skip};
 
 /// What the derives speak of. Not for use by hand.
 #[doc(hidden)]

@@ -14,7 +14,7 @@ use super::report::Halt;
 use super::task::{ChunkResult, ChunkTask, Sink, Source};
 use crate::layer::Sequential;
 use crate::rematerialize::{Pass, StageCopies};
-use crate::signal::{AnySignal, FloatGradients};
+use crate::signal::{AnySignal, FloatGradients, Passing};
 
 /// What an instruction waited for.
 pub(super) enum Arrival {
@@ -111,6 +111,7 @@ impl<M: Sequential> Chunk<M> {
             part: self.task.part,
             gradients: std::mem::replace(&mut self.sums, LayerGradients::new(0..0)),
             statistics,
+            num_bytes_received: self.task.layers.device.num_bytes_received(),
         }
     }
 
@@ -121,7 +122,11 @@ impl<M: Sequential> Chunk<M> {
 
     fn forward(&mut self, micro_batch: usize, boundary: AnySignal) -> Result<(), Halt> {
         let started = Instant::now();
-        let boundary = boundary.receive(&self.task.layers.device);
+        let boundary = match &self.task.source {
+            // What the caller gives comes from no stage.
+            Source::Batch(_) => boundary.receive(&self.task.layers.device.counting()),
+            Source::Before(_) => boundary.receive(&self.task.layers.device),
+        };
         self.moving += started.elapsed();
         if let Some(probe) = self.copies.probe() {
             let inputs = boundary
@@ -227,15 +232,16 @@ impl<M: Sequential> Chunk<M> {
         };
         self.kept.insert(micro_batch, started);
 
+        let (root, passing) = self.root(outputs, arrived);
+        let mut gradients = root.map(|root| root.backward());
         let mut sent = FloatGradients::default();
-        if let Some(root) = self.root(outputs, arrived) {
-            let mut gradients = root.backward();
-            drop(root);
-            if self.task.gradients.is_some() {
-                sent = leaves.gradients(&mut gradients);
-            }
-            self.sums.accumulate(&copy, &mut gradients);
+        if self.task.gradients.is_some() {
+            sent = leaves.gradients(gradients.as_mut(), passing);
         }
+        if let Some(gradients) = &mut gradients {
+            self.sums.accumulate(&copy, gradients);
+        }
+        drop(gradients);
         self.kept.remove(&micro_batch);
 
         let started = Instant::now();
@@ -247,20 +253,20 @@ impl<M: Sequential> Chunk<M> {
         Ok(())
     }
 
-    /// Where the backward pass begins; nothing, where no gradient arrives.
-    fn root(&mut self, outputs: Outputs, arrived: FloatGradients) -> Option<Tensor<1>> {
+    /// Where the backward pass begins, nothing where no gradient arrives, and what passes by.
+    fn root(&mut self, outputs: Outputs, arrived: FloatGradients) -> (Option<Tensor<1>>, Passing) {
         let outputs = match outputs {
-            Outputs::Loss(loss) => return Some(*loss),
+            Outputs::Loss(loss) => return (Some(*loss), Passing::default()),
             Outputs::Signal(outputs) => outputs,
         };
         let started = Instant::now();
-        let arrived = outputs.receive_gradients(arrived, &self.task.layers.device);
+        let (arrived, passing) = outputs.receive_gradients(arrived, &self.task.layers.device);
         self.moving += started.elapsed();
         let root = outputs.root(arrived);
         if root.is_none() {
             // A graph that is dropped without a backward pass stays in memory for good.
             drop(outputs.sum_of_floats().map(|unused| unused.backward()));
         }
-        root
+        (root, passing)
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct StepResult {
     pub(crate) timeline: Timeline,
     /// Of each part: not the model's before they are committed.
     pub(crate) statistics: Vec<Statistics>,
+    /// Of each stage, from other parts of the model.
+    pub(crate) bytes_received: Vec<u64>,
 }
 
 impl Step<'_> {
@@ -48,7 +50,7 @@ impl Step<'_> {
         StageLayers {
             range: self.partition.stage(part),
             facts: self.facts.clone(),
-            device: self.devices[self.stage_of(part)].clone(),
+            device: self.devices[self.stage_of(part)].counting(),
             seed: self.seed,
             step: self.step,
             position: Position::default(),
@@ -173,13 +175,16 @@ pub(crate) fn train<M: Sequential + 'static>(
     results.sort_by_key(|result| result.part);
     let mut gradients = GradientsParams::new();
     let mut statistics = Vec::with_capacity(num_parts);
+    let mut bytes_received = vec![0; num_stages];
     for result in results {
         result.gradients.gather(model, &mut gradients);
         statistics.push(result.statistics);
+        bytes_received[step.stage_of(result.part)] += result.num_bytes_received;
     }
     Ok(StepResult {
         gradients,
         timeline,
         statistics,
+        bytes_received,
     })
 }

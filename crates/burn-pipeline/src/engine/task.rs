@@ -64,4 +64,5 @@ pub(crate) struct ChunkResult {
     pub(crate) part: usize,
     pub(crate) gradients: LayerGradients,
     pub(crate) statistics: Statistics,
+    pub(crate) num_bytes_received: u64,
 }

@@ -71,6 +71,10 @@ pub struct StepOutput<O> {
     pub outputs: Option<O>,
     /// How many micro-batches there were.
     pub num_micro_batches: usize,
+    /// What each stage received from the parts of the model beside its own, in bytes: boundaries,
+    /// their gradients, and skips that its layers asked for. Between two parts on one device a
+    /// hand-over moves nothing, and counts all the same.
+    pub bytes_received: Vec<u64>,
 }
 
 impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
@@ -163,6 +167,7 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
             timeline: result.timeline,
             outputs,
             num_micro_batches: parts.len(),
+            bytes_received: result.bytes_received,
         })
     }
 }

@@ -1,9 +1,11 @@
 use burn::tensor::{Bool, Int, Tensor};
 
+use super::Skip;
+
 /// What flows from one layer to the next: a tensor, or any structure of tensors.
 ///
 /// Implemented for float, int and bool tensors of every rank, `()`, `Option`, `Vec`, arrays and
-/// tuples of signals; [`#[derive(Signal)]`](derive@crate::Signal) implements it for structs and
+/// tuples of signals, and [`Skip`]; [`#[derive(Signal)]`](derive@crate::Signal) implements it for structs and
 /// enums of them. A signal only has to show its tensors, in a fixed order: everything else that a
 /// pipeline does with it (splitting into micro-batches, moving to another device, pulling
 /// gradients back) follows from that.
@@ -29,6 +31,13 @@ pub trait SignalVisitor {
     fn visit_int<const D: usize>(&mut self, tensor: &Tensor<D, Int>);
     /// Visit a bool tensor.
     fn visit_bool<const D: usize>(&mut self, tensor: &Tensor<D, Bool>);
+    /// Visit a skip: its tensors, unless the visitor knows better.
+    fn visit_skip<T: Signal>(&mut self, skip: &Skip<T>)
+    where
+        Self: Sized,
+    {
+        skip.value().visit(self);
+    }
 }
 
 /// Replaces the tensors of a [`Signal`], one after the other.
@@ -39,4 +48,11 @@ pub trait SignalMapper {
     fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int>;
     /// Map a bool tensor.
     fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool>;
+    /// Map a skip: its tensors, unless the mapper knows better.
+    fn map_skip<T: Signal>(&mut self, skip: Skip<T>) -> Skip<T>
+    where
+        Self: Sized,
+    {
+        skip.map_value(self)
+    }
 }

@@ -1,15 +1,19 @@
 //! Taking a signal off one stage and putting it on the next.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use burn::tensor::kind::Autodiff;
 use burn::tensor::{Bool, Device, GradientCheckpointingStrategy, Int, Tensor};
 
-use super::{Signal, SignalMapper, TensorMapper, TensorVisitor, Uniform};
+use super::{Signal, SignalMapper, Skip, TensorMapper, TensorVisitor, Uniform};
 
 /// Where a stage computes: a device, and how autodiff keeps its activations there.
 #[derive(Clone, Debug)]
 pub(crate) struct StageDevice {
     device: Device,
     strategy: GradientCheckpointingStrategy,
+    received: Arc<AtomicU64>,
 }
 
 impl StageDevice {
@@ -21,11 +25,25 @@ impl StageDevice {
             strategy: tracked
                 .gradient_checkpointing_strategy()
                 .expect("a device with autodiff has a strategy"),
+            received: Arc::default(),
         }
     }
 
     pub(crate) fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// The same, with a count of its own of what it receives.
+    pub(crate) fn counting(&self) -> Self {
+        Self {
+            received: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The bytes of all tensors received so far.
+    pub(crate) fn num_bytes_received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// The tensor on this stage's device and in its autodiff context, without a history.
@@ -43,9 +61,16 @@ impl StageDevice {
         tensor.without_autodiff().to_device(&self.device)
     }
 
-    /// The signal on this stage's device, without autodiff.
+    /// The signal on this stage's device, without autodiff. What is in a skip stays where it is
+    /// until a layer asks for it.
     pub(crate) fn receive<S: Signal>(&self, signal: S) -> S {
-        signal.map(&mut Uniform(Receive(self)))
+        signal.map(&mut Receive(self))
+    }
+
+    fn received<const D: usize, K: Autodiff>(&self, tensor: Tensor<D, K>) -> Tensor<D, K> {
+        let num_bytes = tensor.shape().num_elements() * tensor.dtype().size();
+        self.received.fetch_add(num_bytes as u64, Ordering::Relaxed);
+        self.plain_tensor(tensor)
     }
 
     /// The signal as leaves of a graph of this stage.
@@ -94,12 +119,21 @@ impl TensorMapper for Plain {
 
 struct Receive<'a>(&'a StageDevice);
 
-impl TensorMapper for Receive<'_> {
-    fn map_tensor<const D: usize, K: Autodiff + 'static>(
-        &mut self,
-        tensor: Tensor<D, K>,
-    ) -> Tensor<D, K> {
-        self.0.plain_tensor(tensor)
+impl SignalMapper for Receive<'_> {
+    fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+        self.0.received(tensor)
+    }
+
+    fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+        self.0.received(tensor)
+    }
+
+    fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+        self.0.received(tensor)
+    }
+
+    fn map_skip<T: Signal>(&mut self, skip: Skip<T>) -> Skip<T> {
+        skip.arrive(self.0)
     }
 }
 
@@ -121,5 +155,9 @@ impl SignalMapper for Leaves<'_> {
 
     fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
         self.stage.tensor(tensor)
+    }
+
+    fn map_skip<T: Signal>(&mut self, skip: Skip<T>) -> Skip<T> {
+        skip.into_leaves(self.require_grad)
     }
 }

@@ -2,7 +2,7 @@ use std::any::Any;
 
 use burn::tensor::{Gradients, Tensor};
 
-use super::{FloatGradients, Signal, StageDevice, plain, sum_of_floats};
+use super::{FloatGradients, Passing, Signal, StageDevice, plain, sum_of_floats};
 
 /// A [`Signal`] of a type that only the two layers beside it know.
 ///
@@ -42,15 +42,19 @@ impl AnySignal {
         self.0.into_leaves(stage, require_grad)
     }
 
-    pub(crate) fn gradients(&self, gradients: &mut Gradients) -> FloatGradients {
-        self.0.gradients(gradients)
+    pub(crate) fn gradients(
+        &self,
+        gradients: Option<&mut Gradients>,
+        passing: Passing,
+    ) -> FloatGradients {
+        self.0.gradients(gradients, passing)
     }
 
     pub(crate) fn receive_gradients(
         &self,
         gradients: FloatGradients,
         stage: &StageDevice,
-    ) -> FloatGradients {
+    ) -> (FloatGradients, Passing) {
         self.0.receive_gradients(gradients, stage)
     }
 
@@ -81,8 +85,12 @@ trait Erased: Send {
     fn into_plain(self: Box<Self>) -> AnySignal;
     fn receive(self: Box<Self>, stage: &StageDevice) -> AnySignal;
     fn into_leaves(self: Box<Self>, stage: &StageDevice, require_grad: bool) -> AnySignal;
-    fn gradients(&self, gradients: &mut Gradients) -> FloatGradients;
-    fn receive_gradients(&self, gradients: FloatGradients, stage: &StageDevice) -> FloatGradients;
+    fn gradients(&self, gradients: Option<&mut Gradients>, passing: Passing) -> FloatGradients;
+    fn receive_gradients(
+        &self,
+        gradients: FloatGradients,
+        stage: &StageDevice,
+    ) -> (FloatGradients, Passing);
     fn root(&self, gradients: FloatGradients) -> Option<Tensor<1>>;
     fn sum_of_floats(&self) -> Option<Tensor<1>>;
 }
@@ -108,11 +116,15 @@ impl<S: Signal> Erased for S {
         AnySignal::new(stage.leaves(*self, require_grad))
     }
 
-    fn gradients(&self, gradients: &mut Gradients) -> FloatGradients {
-        FloatGradients::of_leaves(self, gradients)
+    fn gradients(&self, gradients: Option<&mut Gradients>, passing: Passing) -> FloatGradients {
+        FloatGradients::of_leaves(self, gradients, passing)
     }
 
-    fn receive_gradients(&self, gradients: FloatGradients, stage: &StageDevice) -> FloatGradients {
+    fn receive_gradients(
+        &self,
+        gradients: FloatGradients,
+        stage: &StageDevice,
+    ) -> (FloatGradients, Passing) {
         gradients.receive(self, stage)
     }
 

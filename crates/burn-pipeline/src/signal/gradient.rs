@@ -1,37 +1,71 @@
 //! The gradients of a signal, and how a stage pulls them back through its own graph.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use burn::tensor::{Bool, Gradients, Int, Tensor};
 
-use super::{Signal, SignalVisitor, StageDevice};
+use super::{Signal, SignalVisitor, Skip, StageDevice};
 
-/// One entry per float tensor of a signal, in the order of [`Signal::visit`]: its gradient,
-/// without autodiff, or nothing where none arrived.
+/// The gradient of each float tensor of a signal, in the order of [`Signal::visit`], without
+/// autodiff.
 #[derive(Default)]
-pub(crate) struct FloatGradients(VecDeque<Option<Box<dyn Any + Send>>>);
+pub(crate) struct FloatGradients(VecDeque<Entry>);
+
+enum Entry {
+    /// Of a tensor; nothing where none arrived.
+    Float(Option<Box<dyn Any + Send>>),
+    /// Of the tensors in a skip, still on the devices where they were made.
+    Skip(FloatGradients),
+}
+
+/// The gradients of skips that another stage made, on their way through this one, by the skips'
+/// ids.
+#[derive(Default)]
+pub(crate) struct Passing(HashMap<u64, FloatGradients>);
+
+impl Passing {
+    fn add<T: Signal>(&mut self, skip: &Skip<T>, gradients: FloatGradients) {
+        let gradients = match self.0.remove(&skip.id()) {
+            Some(others) => others.plus(gradients, skip.value()),
+            None => gradients,
+        };
+        self.0.insert(skip.id(), gradients);
+    }
+
+    fn take<T: Signal>(&mut self, skip: &Skip<T>) -> Option<FloatGradients> {
+        self.0.remove(&skip.id())
+    }
+}
 
 impl FloatGradients {
-    /// The gradients that a backward pass left at `leaves`.
-    pub(crate) fn of_leaves<S: Signal>(leaves: &S, gradients: &mut Gradients) -> Self {
+    /// The gradients that a backward pass left at `leaves`, if there was one, and those of skips
+    /// that pass by.
+    pub(crate) fn of_leaves<S: Signal>(
+        leaves: &S,
+        gradients: Option<&mut Gradients>,
+        passing: Passing,
+    ) -> Self {
         let mut taker = Taker {
             gradients,
+            passing,
             taken: Self::default(),
         };
         leaves.visit(&mut taker);
         taker.taken
     }
 
-    /// The gradients that arrived for `outputs`, on the device of `stage`.
-    pub(crate) fn receive<S: Signal>(self, outputs: &S, stage: &StageDevice) -> Self {
+    /// The gradients that arrived for `outputs`, on the device of `stage`. Those of skips that
+    /// another stage made go on as they are.
+    pub(crate) fn receive<S: Signal>(self, outputs: &S, stage: &StageDevice) -> (Self, Passing) {
         let mut receive = Receive {
             arrived: self,
             stage,
             received: Self::default(),
+            passing: Passing::default(),
         };
         outputs.visit(&mut receive);
-        receive.received
+        (receive.received, receive.passing)
     }
 
     /// The scalar whose gradient with respect to each output is the gradient that arrived for it:
@@ -44,6 +78,41 @@ impl FloatGradients {
         outputs.visit(&mut root);
         root.sum
     }
+
+    /// The sum of both, tensor by tensor of `signal`, on the devices of these.
+    fn plus<S: Signal>(self, others: Self, signal: &S) -> Self {
+        let mut plus = Plus {
+            these: self,
+            others,
+            sums: Self::default(),
+        };
+        signal.visit(&mut plus);
+        plus.sums
+    }
+
+    /// The gradient of the next tensor, if one arrived.
+    fn next<const D: usize>(&mut self) -> Option<Tensor<D>> {
+        match self.0.pop_front() {
+            Some(Entry::Float(gradient)) => gradient.map(|gradient| {
+                *gradient
+                    .downcast::<Tensor<D>>()
+                    .expect("the gradients of a boundary come in the order of its tensors")
+            }),
+            _ => None,
+        }
+    }
+
+    fn next_skip(&mut self) -> Self {
+        match self.0.pop_front() {
+            Some(Entry::Skip(gradients)) => gradients,
+            _ => Self::default(),
+        }
+    }
+
+    fn push<const D: usize>(&mut self, gradient: Option<Tensor<D>>) {
+        let gradient = gradient.map(|gradient| Box::new(gradient) as Box<dyn Any + Send>);
+        self.0.push_back(Entry::Float(gradient));
+    }
 }
 
 /// The sum of every tracked float tensor of `signal`, or nothing when there is none.
@@ -53,41 +122,40 @@ pub(crate) fn sum_of_floats<S: Signal>(signal: &S) -> Option<Tensor<1>> {
     sum.0
 }
 
-fn add(sum: &mut Option<Tensor<1>>, term: Tensor<1>) {
-    *sum = Some(match sum.take() {
-        Some(sum) => sum + term,
-        None => term,
-    });
+fn add(sum: &mut Option<Tensor<1>>, term: Option<Tensor<1>>) {
+    *sum = match (sum.take(), term) {
+        (Some(sum), Some(term)) => Some(sum + term),
+        (sum, term) => sum.or(term),
+    };
 }
 
 struct Taker<'a> {
-    gradients: &'a mut Gradients,
+    gradients: Option<&'a mut Gradients>,
+    passing: Passing,
     taken: FloatGradients,
 }
 
 impl SignalVisitor for Taker<'_> {
     fn visit_float<const D: usize>(&mut self, tensor: &Tensor<D>) {
-        let gradient = tensor.grad_remove(self.gradients);
-        self.taken
-            .0
-            .push_back(gradient.map(|gradient| Box::new(gradient) as Box<dyn Any + Send>));
+        let gradients = self.gradients.as_deref_mut();
+        let gradient = gradients.and_then(|gradients| tensor.grad_remove(gradients));
+        self.taken.push(gradient);
     }
 
     fn visit_int<const D: usize>(&mut self, _tensor: &Tensor<D, Int>) {}
 
     fn visit_bool<const D: usize>(&mut self, _tensor: &Tensor<D, Bool>) {}
-}
 
-impl FloatGradients {
-    /// The gradient of the next tensor, if one arrived and the tensor has a history to pull it
-    /// back through.
-    fn next<const D: usize>(&mut self, tensor: &Tensor<D>) -> Option<Tensor<D>> {
-        let gradient = self.0.pop_front().flatten()?;
-        tensor.is_tracked().then(|| {
-            *gradient
-                .downcast::<Tensor<D>>()
-                .expect("the gradients of a boundary come in the order of its tensors")
-        })
+    fn visit_skip<T: Signal>(&mut self, skip: &Skip<T>) {
+        let used = skip.recorded().map(|leaves| {
+            let gradients = self.gradients.as_deref_mut();
+            FloatGradients::of_leaves(&leaves, gradients, Passing::default())
+        });
+        let all = match (used, self.passing.take(skip)) {
+            (Some(used), Some(passing)) => used.plus(passing, skip.value()),
+            (used, passing) => used.or(passing).unwrap_or_default(),
+        };
+        self.taken.0.push_back(Entry::Skip(all));
     }
 }
 
@@ -95,20 +163,30 @@ struct Receive<'a> {
     arrived: FloatGradients,
     stage: &'a StageDevice,
     received: FloatGradients,
+    passing: Passing,
 }
 
 impl SignalVisitor for Receive<'_> {
     fn visit_float<const D: usize>(&mut self, tensor: &Tensor<D>) {
-        let gradient = self.arrived.next(tensor);
-        let gradient = gradient.map(|gradient| self.stage.plain_tensor(gradient));
-        self.received
-            .0
-            .push_back(gradient.map(|gradient| Box::new(gradient) as Box<dyn Any + Send>));
+        // Without a history there is nothing to pull it back through.
+        let gradient = self.arrived.next::<D>().filter(|_| tensor.is_tracked());
+        let gradient = gradient.map(|gradient| self.stage.receive(gradient));
+        self.received.push(gradient);
     }
 
     fn visit_int<const D: usize>(&mut self, _tensor: &Tensor<D, Int>) {}
 
     fn visit_bool<const D: usize>(&mut self, _tensor: &Tensor<D, Bool>) {}
+
+    fn visit_skip<T: Signal>(&mut self, skip: &Skip<T>) {
+        let arrived = self.arrived.next_skip();
+        let mut received = FloatGradients::default();
+        match skip.is_foreign() {
+            true => self.passing.add(skip, arrived),
+            false => received = arrived.receive(skip.value(), self.stage).0,
+        }
+        self.received.0.push_back(Entry::Skip(received));
+    }
 }
 
 struct Root {
@@ -118,26 +196,68 @@ struct Root {
 
 impl SignalVisitor for Root {
     fn visit_float<const D: usize>(&mut self, tensor: &Tensor<D>) {
-        if let Some(gradient) = self.gradients.next(tensor) {
-            add(&mut self.sum, (tensor.clone() * gradient).sum());
-        }
+        let gradient = self.gradients.next::<D>();
+        let term = gradient.map(|gradient| (tensor.clone() * gradient).sum());
+        add(&mut self.sum, term);
     }
 
     fn visit_int<const D: usize>(&mut self, _tensor: &Tensor<D, Int>) {}
 
     fn visit_bool<const D: usize>(&mut self, _tensor: &Tensor<D, Bool>) {}
+
+    fn visit_skip<T: Signal>(&mut self, skip: &Skip<T>) {
+        let gradients = self.gradients.next_skip();
+        if !skip.is_foreign() {
+            add(&mut self.sum, gradients.root(skip.value()));
+        }
+    }
+}
+
+struct Plus {
+    these: FloatGradients,
+    others: FloatGradients,
+    sums: FloatGradients,
+}
+
+impl SignalVisitor for Plus {
+    fn visit_float<const D: usize>(&mut self, _tensor: &Tensor<D>) {
+        let sum = match (self.these.next::<D>(), self.others.next::<D>()) {
+            (Some(this), Some(other)) => {
+                let other = other.to_device(&this.device());
+                Some(this + other)
+            }
+            (this, other) => this.or(other),
+        };
+        self.sums.push(sum);
+    }
+
+    fn visit_int<const D: usize>(&mut self, _tensor: &Tensor<D, Int>) {}
+
+    fn visit_bool<const D: usize>(&mut self, _tensor: &Tensor<D, Bool>) {}
+
+    fn visit_skip<T: Signal>(&mut self, skip: &Skip<T>) {
+        let sum = self
+            .these
+            .next_skip()
+            .plus(self.others.next_skip(), skip.value());
+        self.sums.0.push_back(Entry::Skip(sum));
+    }
 }
 
 struct SumOfFloats(Option<Tensor<1>>);
 
 impl SignalVisitor for SumOfFloats {
     fn visit_float<const D: usize>(&mut self, tensor: &Tensor<D>) {
-        if tensor.is_tracked() {
-            add(&mut self.0, tensor.clone().sum());
-        }
+        let term = tensor.is_tracked().then(|| tensor.clone().sum());
+        add(&mut self.0, term);
     }
 
     fn visit_int<const D: usize>(&mut self, _tensor: &Tensor<D, Int>) {}
 
     fn visit_bool<const D: usize>(&mut self, _tensor: &Tensor<D, Bool>) {}
+
+    fn visit_skip<T: Signal>(&mut self, skip: &Skip<T>) {
+        let sum = skip.recorded().and_then(|value| sum_of_floats(&value));
+        add(&mut self.0, sum);
+    }
 }

@@ -6,13 +6,15 @@ mod boundary;
 mod containers;
 mod erased;
 mod gradient;
+mod skip;
 mod tensor;
 mod uniform;
 
 pub use base::{Signal, SignalMapper, SignalVisitor};
 pub use erased::AnySignal;
+pub use skip::Skip;
 
 pub(crate) use batch::{BatchShape, batch_size, concat, narrow};
 pub(crate) use boundary::{StageDevice, flush, plain};
-pub(crate) use gradient::{FloatGradients, sum_of_floats};
+pub(crate) use gradient::{FloatGradients, Passing, sum_of_floats};
 pub(crate) use uniform::{TensorMapper, TensorVisitor, Uniform};

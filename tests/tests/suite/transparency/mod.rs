@@ -8,5 +8,6 @@ mod dropout;
 mod models;
 mod norm;
 mod shared;
+mod skips;
 mod threads;
 mod tied;

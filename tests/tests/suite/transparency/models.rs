@@ -1,10 +1,11 @@
 //! Every toy, in every partition.
 
-use burn::tensor::Device;
-use burn_pipeline::{PipelineConfig, Rematerialization, Sequential};
+use burn::tensor::{Device, Tensor};
+use burn_pipeline::{PipelineConfig, Rematerialization, Sequential, Skip};
 use burn_pipeline_tests::data::generator;
 use burn_pipeline_tests::models::{
-    Encoded, Frozen, FrozenNorm, LowRank, Mlp, Optional, Pair, Parcels, Toy, Unused, WithoutDropout,
+    Encoded, Frozen, FrozenNorm, LowRank, Mlp, Optional, Pair, Parcels, Skips, Toy, Unused,
+    WithoutDropout,
 };
 use burn_pipeline_tests::pipelined::{first_step, partitions_for};
 use burn_pipeline_tests::reference::{ByMicroBatches, whole};
@@ -26,7 +27,8 @@ fn a_toy_trains_across_stages_as_it_trains_whole(
         trains::<Frozen<0, 3>>,
         trains::<Frozen<1, 4>>,
         trains::<Frozen<3, 5>>,
-        trains::<LowRank>
+        trains::<LowRank>,
+        trains::<Skips<Skip<Tensor<2>>>>
     )]
     trains: fn(&PipelineConfig, usize),
     #[values("gpipe", "1f1b", "interleaved:2", "breadth-first:2")] schedule: &str,
