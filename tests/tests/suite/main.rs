@@ -5,6 +5,7 @@ mod derive_sequential;
 mod derive_signal;
 mod devices;
 mod failure;
+mod gathered;
 mod hazards;
 mod inference;
 mod losses;

@@ -99,7 +99,10 @@ impl<M: Sequential> Chunk<M> {
             (Op::Forward, _) => unreachable!("a validated schedule runs each forward once"),
             (Op::Recompute, _) => self.recompute(micro_batch),
             (Op::Backward, Arrival::Gradient(gradients)) => self.backward(micro_batch, gradients),
-            (Op::Backward, _) => self.backward(micro_batch, FloatGradients::default()),
+            (Op::Backward, _) => {
+                let gradients = self.loss_gradients(micro_batch);
+                self.backward(micro_batch, gradients)
+            }
         }
     }
 
@@ -207,9 +210,9 @@ impl<M: Sequential> Chunk<M> {
                 self.task.layers.position.in_loss = true;
                 let loss = end.loss(micro_batch, outputs.clone(), pass);
                 self.task.layers.position.in_loss = false;
-                Ok(match loss.is_tracked() {
-                    true => Outputs::Loss(Box::new(loss)),
-                    false => Outputs::Signal(outputs),
+                Ok(match loss {
+                    Some(loss) if loss.is_tracked() => Outputs::Loss(Box::new(loss)),
+                    _ => Outputs::Signal(outputs),
                 })
             }
         }
@@ -253,6 +256,17 @@ impl<M: Sequential> Chunk<M> {
         Ok(())
     }
 
+    /// What a loss that waited for all outputs gives back.
+    fn loss_gradients(&mut self, micro_batch: usize) -> FloatGradients {
+        let Sink::Loss(end) = &mut self.task.sink else {
+            return FloatGradients::default();
+        };
+        self.task.layers.position.in_loss = true;
+        let gradients = end.gradients(micro_batch);
+        self.task.layers.position.in_loss = false;
+        gradients
+    }
+
     /// Where the backward pass begins, nothing where no gradient arrives, and what passes by.
     fn root(&mut self, outputs: Outputs, arrived: FloatGradients) -> (Option<Tensor<1>>, Passing) {
         let outputs = match outputs {
@@ -260,7 +274,13 @@ impl<M: Sequential> Chunk<M> {
             Outputs::Signal(outputs) => outputs,
         };
         let started = Instant::now();
-        let (arrived, passing) = outputs.receive_gradients(arrived, &self.task.layers.device);
+        let (arrived, passing) = match &self.task.sink {
+            // The loss is on this stage.
+            Sink::Loss(_) => {
+                outputs.receive_gradients(arrived, &self.task.layers.device.counting())
+            }
+            Sink::Next { .. } => outputs.receive_gradients(arrived, &self.task.layers.device),
+        };
         self.moving += started.elapsed();
         let root = outputs.root(arrived);
         if root.is_none() {

@@ -32,8 +32,12 @@ pub(crate) enum Sink {
 
 /// The end of the pipeline: what the last place does with its outputs.
 pub(crate) trait LossEnd: Send {
-    /// The loss of one micro-batch, weighted by its share of the mini-batch.
-    fn loss(&mut self, micro_batch: usize, outputs: AnySignal, pass: Pass) -> Tensor<1>;
+    /// The loss of one micro-batch, weighted by its share of the mini-batch; nothing, where its
+    /// outputs wait for those of the others.
+    fn loss(&mut self, micro_batch: usize, outputs: AnySignal, pass: Pass) -> Option<Tensor<1>>;
+
+    /// The gradients of outputs that waited, once all are there.
+    fn gradients(&mut self, micro_batch: usize) -> FloatGradients;
 }
 
 /// One stage's part of a training step.

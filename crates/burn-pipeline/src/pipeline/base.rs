@@ -84,6 +84,11 @@ impl Runtime {
         }
     }
 
+    /// Where the loss is computed.
+    pub(crate) fn last_device(&self) -> &StageDevice {
+        &self.devices[self.devices.len() - 1]
+    }
+
     /// The schedule of a mini-batch of this many micro-batches: fewer than are configured where
     /// there are fewer samples.
     pub(crate) fn training_schedule(

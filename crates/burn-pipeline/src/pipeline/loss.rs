@@ -9,7 +9,7 @@ use super::step::Reduction;
 use crate::PipelineError;
 use crate::engine::LossEnd;
 use crate::rematerialize::Pass;
-use crate::signal::{AnySignal, Signal, StageDevice, plain};
+use crate::signal::{AnySignal, FloatGradients, Signal, StageDevice, plain};
 
 /// What each micro-batch's loss is multiplied by.
 pub(crate) fn weigh<T>(
@@ -47,10 +47,10 @@ pub(crate) struct MicroLoss<O, T, F> {
     results: Sender<MicroResult<O>>,
 }
 
-struct MicroResult<O> {
-    micro_batch: usize,
-    loss: Tensor<1>,
-    outputs: Option<O>,
+pub(crate) struct MicroResult<O> {
+    pub(crate) micro_batch: usize,
+    pub(crate) loss: Tensor<1>,
+    pub(crate) outputs: Option<O>,
 }
 
 /// Where the caller finds the losses and outputs of a step that has ended.
@@ -78,18 +78,14 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1>> MicroLoss<O, T, F> {
 }
 
 impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1> + Send> LossEnd for MicroLoss<O, T, F> {
-    fn loss(&mut self, micro_batch: usize, outputs: AnySignal, pass: Pass) -> Tensor<1> {
+    fn loss(&mut self, micro_batch: usize, outputs: AnySignal, pass: Pass) -> Option<Tensor<1>> {
         let first = pass != Pass::Recompute;
         let outputs: O = outputs.into_signal();
         let kept = (first && self.keep_outputs).then(|| plain(outputs.clone()));
         let target = self.device.leaves(self.targets[micro_batch].clone(), false);
 
         let loss = (self.loss)(outputs, target);
-        let [num_values] = loss.dims();
-        assert_eq!(
-            num_values, 1,
-            "the loss must be one number, shape [1], but it has shape [{num_values}]: reduce it with `mean()` or `sum()`"
-        );
+        assert_one_number(&loss);
         let loss = loss * self.weights[micro_batch];
 
         if first {
@@ -100,11 +96,27 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1> + Send> LossEnd for MicroLos
                 outputs: kept,
             });
         }
-        loss
+        Some(loss)
+    }
+
+    fn gradients(&mut self, _micro_batch: usize) -> FloatGradients {
+        FloatGradients::default()
     }
 }
 
+pub(crate) fn assert_one_number(loss: &Tensor<1>) {
+    let [num_values] = loss.dims();
+    assert_eq!(
+        num_values, 1,
+        "the loss must be one number, shape [1], but it has shape [{num_values}]: reduce it with `mean()` or `sum()`"
+    );
+}
+
 impl<O> MicroResults<O> {
+    pub(crate) fn new(results: Receiver<MicroResult<O>>) -> Self {
+        Self(results)
+    }
+
     /// The sum of the weighted losses and the outputs, both in the order of the micro-batches.
     pub(crate) fn collect(self) -> (Tensor<1>, Option<Vec<O>>) {
         let mut results: Vec<_> = self.0.into_iter().collect();

@@ -2,6 +2,7 @@
 
 mod base;
 mod config;
+mod gathered;
 mod init;
 mod loss;
 mod module;

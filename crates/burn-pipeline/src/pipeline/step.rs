@@ -1,12 +1,16 @@
+use std::ops::Range;
+
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn_pipeline_plan::Timeline;
+use burn_pipeline_plan::{Schedule, Timeline};
 
 use super::base::{PipelineModule, join, num_samples};
-use super::loss::{MicroLoss, weigh};
+use super::gathered::GatheredLoss;
+use super::loss::{MicroLoss, MicroResults, weigh};
 use crate::PipelineError;
-use crate::engine::train;
+use crate::engine::{LossEnd, train};
 use crate::layer::Sequential;
+use crate::rematerialize::LayerFacts;
 use crate::signal::{AnySignal, BatchShape, Signal, batch_size, flush, narrow, plain};
 
 /// How the losses of micro-batches make the loss of their mini-batch.
@@ -117,6 +121,91 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
             reduction,
             outputs,
         } = self;
+        let prepared = Prepared::new(pipeline, input, target)?;
+        let targets: Vec<T> = prepared
+            .parts
+            .iter()
+            .map(|part| narrow(&prepared.target, part.clone()))
+            .collect();
+        let weights = weigh(&reduction, &prepared.parts, &targets)?;
+        let runtime = pipeline.runtime();
+        let schedule = runtime.training_schedule(prepared.parts.len())?;
+        let device = runtime.last_device().clone();
+        let (end, results) = MicroLoss::new(loss, targets, weights, device, outputs);
+        pipeline.take_step(prepared, &schedule, Box::new(end), results)
+    }
+
+    /// Take the step with a loss that needs the whole mini-batch: one that compares samples with
+    /// each other, as contrastive losses do.
+    ///
+    /// The outputs of all micro-batches are gathered on the last stage, where `loss` sees them and
+    /// the whole target once; its gradients go back by micro-batches. It may be any number: the
+    /// [`Reduction`] has no say. Every micro-batch must be through the last part before any runs
+    /// backward there: a schedule that does not do that gives way for this step to GPipe, or
+    /// breadth-first where there are chunks, with their memory. The outputs of the mini-batch are
+    /// whole on the last stage, and so is what `loss` computes from them.
+    ///
+    /// ```
+    /// # use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
+    /// # use burn::tensor::{Device, Distribution, Int, Tensor};
+    /// # use burn_pipeline::{PipelineConfig, Placement, Ranked, ranked};
+    /// # let device = Device::default();
+    /// # let layer = || -> Ranked<Linear, 2> { ranked(LinearConfig::new(4, 4).init(&device)) };
+    /// # let placement = Placement::even(&[device.clone(), device.clone()]);
+    /// # let pipeline = PipelineConfig::new().init((layer(), layer()), placement)?;
+    /// # let images = Tensor::<2>::random([8, 4], Distribution::Default, &device);
+    /// # let captions = images.clone();
+    /// // Each image is to be nearer to its own caption than to any other of the mini-batch.
+    /// let step = pipeline.prepare_step(images, captions).run_gathered(|images, captions| {
+    ///     let similarity = images.matmul(captions.transpose());
+    ///     let device = similarity.device();
+    ///     let own = Tensor::<1, Int>::arange(0..similarity.dims()[0] as i64, &device);
+    ///     CrossEntropyLossConfig::new().init(&device).forward(similarity, own)
+    /// })?;
+    /// # Ok::<_, burn_pipeline::PipelineError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`PipelineModule::train_step`]; when the outputs of micro-batches cannot be joined,
+    /// or a schedule of the user's own runs anything backward on the last part too early.
+    pub fn run_gathered(
+        self,
+        loss: impl Fn(M::Output, T) -> Tensor<1> + Send + Sync + 'static,
+    ) -> Result<StepOutput<M::Output>, PipelineError> {
+        let Self {
+            pipeline,
+            input,
+            target,
+            outputs,
+            ..
+        } = self;
+        let prepared = Prepared::new(pipeline, input, target)?;
+        let num_micro_batches = prepared.parts.len();
+        let runtime = pipeline.runtime();
+        let schedule = runtime.training_schedule(num_micro_batches)?;
+        let schedule = runtime.config().gathering(&schedule)?;
+        let device = runtime.last_device().clone();
+        let target = prepared.target.clone();
+        let (end, results) = GatheredLoss::new(loss, target, num_micro_batches, device, outputs);
+        pipeline.take_step(prepared, &schedule, Box::new(end), results)
+    }
+}
+
+/// A mini-batch that is ready to go.
+struct Prepared<T> {
+    facts: Vec<LayerFacts>,
+    parts: Vec<Range<usize>>,
+    inputs: Vec<AnySignal>,
+    target: T,
+}
+
+impl<T: Signal> Prepared<T> {
+    fn new<M: Sequential + 'static>(
+        pipeline: &PipelineModule<M>,
+        input: M::Input,
+        target: T,
+    ) -> Result<Self, PipelineError> {
         let facts = pipeline.facts();
         if !facts.iter().any(|facts| facts.trainable) {
             return Err(PipelineError::Configuration(format!(
@@ -131,42 +220,52 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
         let parts = pipeline.runtime().micro_batches(num_samples);
         flush(&input);
         flush(&target);
-        let (input, target) = (plain(input), plain(target));
+        let input = plain(input);
         let inputs = parts.iter().map(|part| narrow(&input, part.clone()));
-        let inputs = inputs.map(AnySignal::new).collect();
-        let targets: Vec<T> = parts
-            .iter()
-            .map(|part| narrow(&target, part.clone()))
-            .collect();
-        let weights = weigh(&reduction, &parts, &targets)?;
-        drop((input, target));
+        Ok(Self {
+            facts,
+            inputs: inputs.map(AnySignal::new).collect(),
+            target: plain(target),
+            parts,
+        })
+    }
+}
 
-        let schedule = pipeline.runtime().training_schedule(parts.len())?;
-        let workers = pipeline.runtime().workers()?;
-        let step = pipeline
-            .runtime()
-            .step(&workers, &schedule, facts, parts.clone());
-        let device = step.devices[step.devices.len() - 1].clone();
-        let (end, results) = MicroLoss::new(loss, targets, weights, device, outputs);
-        let result = train(&step, pipeline.model(), inputs, Box::new(end))?;
+impl<M: Sequential + 'static> PipelineModule<M> {
+    fn take_step<T>(
+        &self,
+        prepared: Prepared<T>,
+        schedule: &Schedule,
+        end: Box<dyn LossEnd>,
+        results: MicroResults<M::Output>,
+    ) -> Result<StepOutput<M::Output>, PipelineError> {
+        let Prepared {
+            facts,
+            parts,
+            inputs,
+            target,
+        } = prepared;
+        drop(target);
+        let num_micro_batches = parts.len();
+        let runtime = self.runtime();
+        let workers = runtime.workers()?;
+        let step = runtime.step(&workers, schedule, facts, parts);
+        let result = train(&step, self.model(), inputs, end)?;
 
         if result.gradients.is_empty() {
             return Err(PipelineError::Batch(format!(
-                "the losses of all {} micro-batches depend on no parameter that trains: compute the loss from the model's outputs, without `detach()` or `into_data()`",
-                parts.len()
+                "the losses of all {num_micro_batches} micro-batches depend on no parameter that trains: compute the loss from the model's outputs, without `detach()` or `into_data()`",
             )));
         }
         let (loss, outputs) = results.collect();
         let outputs = outputs.map(join).transpose()?;
-        pipeline
-            .runtime()
-            .commit(pipeline.model(), result.statistics);
+        runtime.commit(self.model(), result.statistics);
         Ok(StepOutput {
             loss,
             grads: result.gradients,
             timeline: result.timeline,
             outputs,
-            num_micro_batches: parts.len(),
+            num_micro_batches,
             bytes_received: result.bytes_received,
         })
     }

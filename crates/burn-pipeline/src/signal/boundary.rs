@@ -158,6 +158,9 @@ impl SignalMapper for Leaves<'_> {
     }
 
     fn map_skip<T: Signal>(&mut self, skip: Skip<T>) -> Skip<T> {
-        skip.into_leaves(self.require_grad)
+        match skip.is_foreign() {
+            true => skip.into_leaves(self.require_grad),
+            false => skip.map_value(self),
+        }
     }
 }

@@ -17,4 +17,5 @@ pub use skip::Skip;
 pub(crate) use batch::{BatchShape, batch_size, concat, narrow};
 pub(crate) use boundary::{StageDevice, flush, plain};
 pub(crate) use gradient::{FloatGradients, Passing, sum_of_floats};
+pub(crate) use skip::at_home;
 pub(crate) use uniform::{TensorMapper, TensorVisitor, Uniform};

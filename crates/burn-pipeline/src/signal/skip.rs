@@ -4,6 +4,8 @@ use core::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burn::tensor::{Bool, Int, Tensor};
+
 use super::{Signal, SignalMapper, SignalVisitor, StageDevice};
 
 /// A value made in one layer and used in a far one: a long skip connection.
@@ -162,6 +164,36 @@ impl<T: Signal> Skip<T> {
             })
         });
         Self { arrival, ..self }
+    }
+}
+
+/// The signal with the value of every skip in it as this stage sees it, for a loss that joins
+/// those of several micro-batches.
+pub(crate) fn at_home<S: Signal>(signal: S) -> S {
+    signal.map(&mut AtHome)
+}
+
+struct AtHome;
+
+impl SignalMapper for AtHome {
+    fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+        tensor
+    }
+
+    fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+        tensor
+    }
+
+    fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+        tensor
+    }
+
+    fn map_skip<T: Signal>(&mut self, skip: Skip<T>) -> Skip<T> {
+        Skip {
+            value: skip.get(),
+            id: skip.id,
+            arrival: None,
+        }
     }
 }
 
