@@ -66,6 +66,10 @@ pub struct Args {
     #[arg(long, value_name = "P", default_value_t = 0.0)]
     pub dropout: f64,
 
+    /// Let the head share the weight of the embedding
+    #[arg(long)]
+    pub tie_embeddings: bool,
+
     /// Micro-batches to run forward again in the backward pass, instead of keeping activations
     #[arg(
         long,
@@ -199,7 +203,9 @@ impl Args {
 
     /// The shape of the model.
     pub fn model(&self) -> GptConfig {
-        GptConfig::new(self.layers, self.width, self.heads, self.context).with_dropout(self.dropout)
+        GptConfig::new(self.layers, self.width, self.heads, self.context)
+            .with_dropout(self.dropout)
+            .with_tie_embeddings(self.tie_embeddings)
     }
 
     /// The order in which stages run micro-batches: that of the file, if there is one.

@@ -39,7 +39,7 @@ impl Comparison {
     pub fn new(training: &Training) -> Self {
         let device = training.first_device().autodiff();
         Self {
-            model: training.pipeline.inner().clone().fork(&device),
+            model: training.pipeline.inner().clone().fork(&device).tied(),
             optimizer: training.optimizer.clone(),
             rates: training.rates.clone(),
             device,
@@ -74,7 +74,7 @@ impl Comparison {
         self.num_steps += 1;
 
         let rate = self.rates.step();
-        self.model = self.optimizer.step(rate, self.model, gradients);
+        self.model = self.optimizer.step(rate, self.model, gradients).tied();
         Ok(self)
     }
 

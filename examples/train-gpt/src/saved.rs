@@ -89,6 +89,14 @@ fn check(run: &Run, args: &Args, directory: &Path) -> Result<(), Error> {
             )));
         }
     }
+    if saved.tie_embeddings != asked.tie_embeddings {
+        return Err(Error::Options(match saved.tie_embeddings {
+            true => format!("{directory} has tied embeddings: give --tie-embeddings to go on"),
+            false => format!(
+                "{directory} has embeddings that are not tied: leave --tie-embeddings out to go on"
+            ),
+        }));
+    }
     if run.num_steps >= args.steps as u64 {
         return Err(Error::Options(format!(
             "{directory} has been trained for {} steps and --steps is {}, so there is nothing left to do: raise --steps",

@@ -73,16 +73,21 @@ impl ModuleVisitor for Reader {
 #[test]
 fn the_same_seed_gives_the_same_result_for_every_number_of_stages() {
     let _alone = alone();
-    for dropout in ["0", "0.2"] {
+    for more in [
+        "",
+        "--dropout 0.2",
+        "--tie-embeddings",
+        "--dropout 0.2 --tie-embeddings",
+    ] {
         let train = |stages: usize| {
-            let args = args(&format!("--stages {stages} --dropout {dropout}"));
+            let args = args(&format!("--stages {stages} {more}"));
             let (training, losses) = advance(Training::new(&args).unwrap(), &args, 3);
             let loss = validation_loss(&training.pipeline, text().held_out(), &args).unwrap();
             (losses, weights(&training), loss)
         };
         let whole = train(1);
         for stages in 2..=4 {
-            assert!(train(stages) == whole, "{stages} stages, dropout {dropout}");
+            assert!(train(stages) == whole, "{stages} stages, {more}");
         }
     }
 }
@@ -147,8 +152,8 @@ fn another_seed_gives_another_result() {
 fn a_resumed_run_goes_on_as_if_it_had_not_stopped() {
     let _alone = alone();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("resumed");
-    let before = args("--dropout 0.2 --stages 2");
-    let after = args("--dropout 0.2 --stages 3");
+    let before = args("--dropout 0.2 --tie-embeddings --stages 2");
+    let after = args("--dropout 0.2 --tie-embeddings --stages 3");
 
     let (whole, losses) = advance(Training::new(&before).unwrap(), &before, 4);
     let (half, first) = advance(Training::new(&before).unwrap(), &before, 2);
@@ -182,15 +187,16 @@ fn a_saved_run_of_another_shape_is_refused_with_both_numbers() {
 #[test]
 fn the_plain_model_trains_the_same_within_rounding() {
     let _alone = alone();
-    let args = args("--stages 3");
-    let mut training = Training::new(&args).unwrap();
-    let mut plain = Comparison::new(&training);
-    for batch in training.batches(&text(), &args).iter() {
-        let batch = batch.unwrap();
-        let step = training.gradients(batch.clone()).unwrap();
-        plain = plain.step(batch, &step).unwrap();
-        training = training.update(step.grads);
+    for args in [args("--stages 3"), args("--stages 3 --tie-embeddings")] {
+        let mut training = Training::new(&args).unwrap();
+        let mut plain = Comparison::new(&training);
+        for batch in training.batches(&text(), &args).iter() {
+            let batch = batch.unwrap();
+            let step = training.gradients(batch.clone()).unwrap();
+            plain = plain.step(batch, &step).unwrap();
+            training = training.update(step.grads);
+        }
+        assert!(plain.loss_difference() < 1e-5, "{plain}");
+        assert!(plain.gradient_difference() < 1e-3, "{plain}");
     }
-    assert!(plain.loss_difference() < 1e-5, "{plain}");
-    assert!(plain.gradient_difference() < 1e-3, "{plain}");
 }

@@ -1,14 +1,11 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::{
-    Dropout, Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig, Linear,
-    LinearConfig,
-};
+use burn::nn::{Dropout, Embedding, EmbeddingConfig, Initializer};
 use burn::tensor::{Device, Int, Tensor};
 use burn_pipeline::{Layer, Sequential};
 
-use super::Block;
 use super::block::dropout;
+use super::{Block, Head};
 
 /// The number of byte values.
 pub(super) const VOCABULARY: usize = 256;
@@ -27,6 +24,9 @@ pub struct GptConfig {
     /// The probability with which a number is dropped in training.
     #[config(default = 0.0)]
     pub dropout: f64,
+    /// Whether the head shares the weight of the embedding.
+    #[config(default = false)]
+    pub tie_embeddings: bool,
 }
 
 /// A byte-level GPT: `1 + num_blocks + 1` layers.
@@ -46,13 +46,6 @@ pub struct Embed {
     dropout: Option<Dropout>,
 }
 
-/// The logits of the next byte: `[num_samples, length, width]` to `[num_samples, length, 256]`.
-#[derive(Module, Debug)]
-pub struct Head {
-    norm: LayerNorm,
-    output: Linear,
-}
-
 impl GptConfig {
     /// A new model. Parameters get their values when they are first used.
     pub fn init(&self, device: &Device) -> Gpt {
@@ -65,20 +58,31 @@ impl GptConfig {
                 .with_initializer(initializer)
                 .init(device)
         };
+        let bytes = embedding(VOCABULARY);
+        let head = match self.tie_embeddings {
+            true => Head::tied(self.width, &bytes.weight, device),
+            false => Head::new(self.width, device),
+        };
         Gpt {
             embed: Embed {
-                bytes: embedding(VOCABULARY),
+                bytes,
                 positions: embedding(self.context),
                 dropout: dropout(self.dropout),
             },
             blocks: (0..self.num_blocks)
                 .map(|_| Block::new(self, device))
                 .collect(),
-            head: Head {
-                norm: LayerNormConfig::new(self.width).init(device),
-                output: LinearConfig::new(self.width, VOCABULARY).init(device),
-            },
+            head,
         }
+    }
+}
+
+impl Gpt {
+    /// The model with embedding and head sharing a weight again, if they are to. A pipeline keeps
+    /// them together; on the plain model, what forks or updates parameters takes them apart.
+    pub fn tied(mut self) -> Self {
+        self.head.tie(&self.embed.bytes.weight);
+        self
     }
 }
 
@@ -94,15 +98,6 @@ impl Layer for Embed {
             Some(dropout) => dropout.forward(embedded),
             None => embedded,
         }
-    }
-}
-
-impl Layer for Head {
-    type Input = Tensor<3>;
-    type Output = Tensor<3>;
-
-    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        self.output.forward(self.norm.forward(input))
     }
 }
 

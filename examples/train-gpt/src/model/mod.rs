@@ -3,8 +3,10 @@
 mod attention;
 mod base;
 mod block;
+mod head;
 mod memory;
 
 pub use attention::Attention;
-pub use base::{Embed, Gpt, GptConfig, Head};
+pub use base::{Embed, Gpt, GptConfig};
 pub use block::Block;
+pub use head::Head;
