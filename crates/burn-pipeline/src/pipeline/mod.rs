@@ -6,6 +6,7 @@ mod gathered;
 mod init;
 mod loss;
 mod module;
+mod owners;
 mod schedule;
 mod step;
 mod tied;
