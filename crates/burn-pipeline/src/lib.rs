@@ -5,6 +5,7 @@ mod error;
 mod layer;
 mod pipeline;
 mod placement;
+mod random;
 mod rematerialize;
 mod signal;
 
@@ -22,11 +23,19 @@ pub use layer::{
 };
 pub use pipeline::{PipelineConfig, PipelineModule, Reduction, StepOutput, TrainStep};
 pub use placement::Placement;
-pub use rematerialize::{RandomLayers, layer_seed};
+pub use random::{
+    Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, layer_seed, with_random_step,
+};
+pub use rematerialize::RandomLayers;
 pub use signal::{AnySignal, Signal, SignalMapper, SignalVisitor, Skip};
 
-/// What the derives speak of. Not for use by hand.
+/// What the derives and the benchmarks speak of. Not for use by hand.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::layer::Feeds;
+
+    /// Draw random numbers with tensor operations, also where the host would be faster.
+    pub fn draw_on_device(always: bool) {
+        crate::random::draw_on_device(always);
+    }
 }

@@ -43,7 +43,7 @@ impl<M: Sequential> Chunk<M> {
             layers.range.clone(),
             &layers.device,
             recomputes,
-            task.samples.clone(),
+            layers.samples.clone(),
             task.decays.clone(),
         );
         let sums = LayerGradients::new(layers.range.clone());

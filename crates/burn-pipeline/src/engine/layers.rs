@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::report::Position;
 use crate::layer::Sequential;
-use crate::rematerialize::{Draw, LayerFacts, layer_seed};
+use crate::random::{enter_layer, layer_seed};
+use crate::rematerialize::{Draw, LayerFacts};
 use crate::signal::{AnySignal, StageDevice};
 
 /// The layers of a stage and what it takes to run them the same way again.
@@ -15,6 +16,8 @@ pub(crate) struct StageLayers {
     pub(crate) device: StageDevice,
     pub(crate) seed: u64,
     pub(crate) step: u64,
+    /// The samples of each micro-batch.
+    pub(crate) samples: Arc<Vec<Range<usize>>>,
     pub(crate) position: Position,
 }
 
@@ -29,6 +32,8 @@ impl StageLayers {
         let mut signal = input;
         for index in self.range.clone() {
             self.enter(index);
+            let samples = self.samples[micro_batch].clone();
+            let _entered = enter_layer(self.seed, self.step, index, samples);
             let device = self.device.device();
             let draw = self.facts[index].random.then(|| {
                 let seed = layer_seed(self.seed, self.step, index, micro_batch);

@@ -53,6 +53,7 @@ impl Step<'_> {
             device: self.devices[self.stage_of(part)].counting(),
             seed: self.seed,
             step: self.step,
+            samples: self.samples.clone(),
             position: Position::default(),
         }
     }
@@ -133,7 +134,6 @@ pub(crate) fn train<M: Sequential + 'static>(
         chunks[step.stage_of(part)].push(ChunkTask {
             part,
             layers: step.layers(part),
-            samples: step.samples.clone(),
             decays: step.decays.clone(),
             source,
             sink,

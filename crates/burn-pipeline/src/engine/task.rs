@@ -1,8 +1,6 @@
 //! What one stage is told to do in a training step.
 
 use std::collections::HashMap;
-use std::ops::Range;
-use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
@@ -54,8 +52,6 @@ pub(crate) struct ChunkTask {
     /// Which part of the model the chunk is.
     pub(crate) part: usize,
     pub(crate) layers: StageLayers,
-    /// The samples of each micro-batch.
-    pub(crate) samples: Arc<Vec<Range<usize>>>,
     pub(crate) decays: Decays,
     pub(crate) source: Source,
     pub(crate) sink: Sink,

@@ -4,6 +4,7 @@ use burn::nn;
 use burn::tensor::{Int, Tensor};
 
 use super::{Layer, RankFree};
+use crate::random;
 
 macro_rules! layer {
     ($($module:ty: $input:ty => $output:ty),+ $(,)?) => {
@@ -66,6 +67,8 @@ rank_free! {
     nn::LocalResponseNorm,
     nn::Dropout,
     nn::GaussianNoise,
+    random::Dropout,
+    random::GaussianNoise,
     nn::transformer::PositionWiseFeedForward,
     nn::RotaryEncoding,
     nn::Identity,

@@ -1,6 +1,7 @@
 use burn::module::Module;
 
 use super::Layer;
+use crate::random::enter_layer_of_step;
 use crate::signal::{AnySignal, Signal};
 
 /// A sequence of layers: what a pipeline can be cut from.
@@ -40,10 +41,12 @@ pub trait Sequential: Module {
     /// Replace every layer by what `mapper` makes of it, in order.
     fn map_layers<M: LayerMapper>(self, mapper: &mut M) -> Self;
 
-    /// Run all layers, one after the other: the model as it is without a pipeline.
+    /// Run all layers, one after the other: the model as it is without a pipeline. Within
+    /// [`with_random_step`](crate::with_random_step) each layer draws what it draws in one.
     fn forward_layers(&self, input: Self::Input) -> Self::Output {
         (0..self.num_layers())
             .fold(AnySignal::new(input), |signal, index| {
+                let _entered = enter_layer_of_step(index);
                 self.forward_layer(index, signal)
             })
             .into_signal()

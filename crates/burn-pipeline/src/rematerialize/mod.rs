@@ -7,7 +7,7 @@ mod norms;
 mod random;
 mod statistics;
 
-pub use random::{RandomLayers, layer_seed};
+pub use random::RandomLayers;
 
 pub(crate) use copies::{OwnLayers, Pass, StageCopies};
 pub(crate) use facts::LayerFacts;
