@@ -9,7 +9,7 @@ use super::owners::refuse_homeless_and_shared;
 use super::tied::refresh;
 use crate::engine::Workers;
 use crate::layer::{LayerMapper, Sequential};
-use crate::rematerialize::generator;
+use crate::rematerialize::{generator, warn_of_lock};
 use crate::signal::StageDevice;
 use crate::{PipelineConfig, PipelineError, PipelineModule, Placement};
 
@@ -21,6 +21,9 @@ impl PipelineConfig {
     /// which no clone is kept, is never whole on one device. The same seed gives the same model for every partition (on
     /// backends that share a generator). The pipeline is ready to train, also when the model was
     /// made on a device without autodiff.
+    ///
+    /// Layers that draw from Burn's generator get a warning through the `log` crate, once in a
+    /// process for each path: see [`RandomLayers`](crate::RandomLayers).
     ///
     /// # Errors
     ///
@@ -59,10 +62,12 @@ impl PipelineConfig {
         let model = refresh(model);
         let workers = Workers::spawn(num_stages, self.threads_per_stage)?;
 
-        Ok(PipelineModule::new(
+        let pipeline = PipelineModule::new(
             model,
             Runtime::new(self.clone(), partition, schedule, devices, workers),
-        ))
+        );
+        warn_of_lock(&pipeline.facts(), self.random_layers);
+        Ok(pipeline)
     }
 
     fn check_threads(&self) -> Result<(), PipelineError> {

@@ -6,6 +6,7 @@ mod norm_states;
 mod norms;
 mod random;
 mod statistics;
+mod warning;
 
 pub use random::RandomLayers;
 
@@ -14,3 +15,4 @@ pub(crate) use facts::LayerFacts;
 pub(crate) use norms::{Decays, Norms};
 pub(crate) use random::{Draw, generator};
 pub(crate) use statistics::Statistics;
+pub(crate) use warning::warn_of_lock;
