@@ -4,15 +4,19 @@ use std::ops::Range;
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Bool, Device, Int, Tensor};
-use burn_pipeline::{AnySignal, Sequential, Signal, SignalMapper, SignalVisitor, layer_seed};
+use burn_pipeline::{
+    AnySignal, Sequential, Signal, SignalMapper, SignalVisitor, layer_seed, with_random_step,
+};
 
 use crate::compare::Step;
 use crate::models::{Input, Toy};
 
-/// A step on the whole mini-batch at once.
+/// A step on the whole mini-batch at once, the first of a run whose seed is 0.
 pub fn whole<T: Toy>(model: &T::Model, batch: (Input<T>, T::Target)) -> Step {
     let (input, target) = batch;
-    let loss = T::loss(model.forward_layers(input), target);
+    let samples = 0..num_samples(&input);
+    let output = with_random_step(0, 0, samples, || model.forward_layers(input));
+    let loss = T::loss(output, target);
     let gradients = GradientsParams::from_grads(loss.backward(), model);
     Step::new(loss, &gradients, model)
 }
@@ -46,14 +50,14 @@ impl ByMicroBatches {
             .enumerate()
         {
             let share = part.len() as f64 / num_samples as f64;
-            let mut signal = AnySignal::new(narrow(input.clone(), part.clone()));
-            for layer in 0..model.num_layers() {
-                if T::DRAWS {
-                    device.seed(layer_seed(self.seed, self.step, layer, micro_batch));
-                }
-                signal = model.forward_layer(layer, signal);
-            }
-            let loss = T::loss(signal.into_signal(), narrow(target.clone(), part));
+            let of_part = narrow(input.clone(), part.clone());
+            let output = match T::DRAWS {
+                true => self.seeded_forward(model, of_part, micro_batch, device),
+                false => with_random_step(self.seed, self.step, part.clone(), || {
+                    model.forward_layers(of_part)
+                }),
+            };
+            let loss = T::loss(output, narrow(target.clone(), part));
             losses.push(loss * share);
         }
 
@@ -68,6 +72,21 @@ impl ByMicroBatches {
         let losses = losses.into_iter().map(Tensor::without_autodiff);
         let loss = losses.reduce(|sum, loss| sum + loss).expect("one at least");
         (loss, gradients.grads())
+    }
+
+    fn seeded_forward<M: Sequential>(
+        &self,
+        model: &M,
+        input: M::Input,
+        micro_batch: usize,
+        device: &Device,
+    ) -> M::Output {
+        let mut signal = AnySignal::new(input);
+        for layer in 0..model.num_layers() {
+            device.seed(layer_seed(self.seed, self.step, layer, micro_batch));
+            signal = model.forward_layer(layer, signal);
+        }
+        signal.into_signal()
     }
 
     /// Take the step and read its numbers.

@@ -2,6 +2,7 @@
 
 mod base;
 mod convolution;
+mod counted;
 mod encoded;
 mod frozen;
 mod lora;
@@ -16,6 +17,7 @@ mod unused;
 
 pub use base::{Input, Output, Toy, mean_square};
 pub use convolution::{Convolution, FrozenNorm, convolution};
+pub use counted::Counted;
 pub use encoded::Encoded;
 pub use frozen::Frozen;
 pub use lora::LowRank;

@@ -7,6 +7,7 @@ mod custom;
 mod dropout;
 mod models;
 mod norm;
+mod own_dropout;
 mod shared;
 mod skips;
 mod threads;
