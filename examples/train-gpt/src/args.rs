@@ -188,12 +188,6 @@ impl Args {
                 (0.0..1.0).contains(dropout),
                 format!("--dropout {dropout} is no probability: give at least 0 and less than 1"),
             ),
-            (
-                !self.compare || *dropout == 0.0,
-                format!(
-                    "--compare with --dropout {dropout} compares models that drop different numbers: leave one of them out"
-                ),
-            ),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             Some((_, message)) => Err(Error::Options(message)),

@@ -6,7 +6,7 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorReadError};
-use burn_pipeline::{Sequential, StepOutput};
+use burn_pipeline::{Sequential, StepOutput, with_random_step};
 
 use crate::Error;
 use crate::batches::Batch;
@@ -20,6 +20,8 @@ pub struct Comparison {
     optimizer: ModuleOptimizer,
     rates: ModuleLrScheduler,
     device: Device,
+    seed: u64,
+    first_step: u64,
     num_steps: usize,
     loss: f64,
     first_gradient: Difference,
@@ -35,14 +37,16 @@ struct Difference {
 }
 
 impl Comparison {
-    /// Begin where `training` is.
-    pub fn new(training: &Training) -> Self {
+    /// Begin where `training` is, with the same `seed`.
+    pub fn new(training: &Training, seed: u64) -> Self {
         let device = training.first_device().autodiff();
         Self {
             model: training.pipeline.inner().clone().fork(&device).tied(),
             optimizer: training.optimizer.clone(),
             rates: training.rates.clone(),
             device,
+            seed,
+            first_step: training.pipeline.num_steps(),
             num_steps: 0,
             loss: 0.0,
             first_gradient: Difference::default(),
@@ -58,7 +62,12 @@ impl Comparison {
     pub fn step(mut self, batch: Batch, step: &StepOutput<Tensor<3>>) -> Result<Self, Error> {
         let inputs = batch.inputs.to_device(&self.device).autodiff();
         let targets = batch.targets.to_device(&self.device).autodiff();
-        let loss = cross_entropy(self.model.forward_layers(inputs), targets);
+        let [num_samples, _] = targets.dims();
+        let num_steps = self.first_step + self.num_steps as u64;
+        let logits = with_random_step(self.seed, num_steps, 0..num_samples, || {
+            self.model.forward_layers(inputs)
+        });
+        let loss = cross_entropy(logits, targets);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
 
         let plain_loss = loss.without_autodiff().try_into_scalar::<f32>()?;

@@ -96,7 +96,7 @@ fn introduce(training: &Training, text: &Text, args: &Args) {
 fn train(mut training: Training, text: &Text, args: &Args) -> Result<(Training, Recent), Error> {
     let done = training.pipeline.num_steps() as usize;
     let batches = training.batches(text, args);
-    let mut comparison = args.compare.then(|| Comparison::new(&training));
+    let mut comparison = args.compare.then(|| Comparison::new(&training, args.seed));
     let mut progress = Progress::new(args.steps, done, args.batch_size * args.context);
     let mut recent = Recent::default();
     for batch in batches.iter() {

@@ -1,7 +1,7 @@
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Gelu, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Gelu, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burn_pipeline::Layer;
+use burn_pipeline::{Dropout, DropoutConfig, Layer};
 
 use super::{Attention, GptConfig};
 
@@ -17,7 +17,7 @@ pub struct Block {
     expand: Linear,
     activation: Gelu,
     contract: Linear,
-    dropout: Option<Dropout>,
+    dropout: Dropout,
 }
 
 impl Block {
@@ -30,14 +30,7 @@ impl Block {
             expand: LinearConfig::new(width, EXPANSION * width).init(device),
             activation: Gelu::new(),
             contract: LinearConfig::new(EXPANSION * width, width).init(device),
-            dropout: dropout(config.dropout),
-        }
-    }
-
-    fn drop_out(&self, tensor: Tensor<3>) -> Tensor<3> {
-        match &self.dropout {
-            Some(dropout) => dropout.forward(tensor),
-            None => tensor,
+            dropout: DropoutConfig::new(config.dropout).init(),
         }
     }
 }
@@ -48,15 +41,10 @@ impl Layer for Block {
 
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let normed = self.attention_norm.forward(input.clone());
-        let attended = input + self.drop_out(self.attention.forward(normed));
+        let attended = input + self.dropout.forward(self.attention.forward(normed));
 
         let normed = self.feed_forward_norm.forward(attended.clone());
         let hidden = self.activation.forward(self.expand.forward(normed));
-        attended + self.drop_out(self.contract.forward(hidden))
+        attended + self.dropout.forward(self.contract.forward(hidden))
     }
-}
-
-/// No layer at all without dropout: one that draws nothing would still wait for its turn to draw.
-pub(super) fn dropout(probability: f64) -> Option<Dropout> {
-    (probability > 0.0).then(|| DropoutConfig::new(probability).init())
 }
