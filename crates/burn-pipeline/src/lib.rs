@@ -21,7 +21,7 @@ pub use error::{PipelineError, StageError};
 pub use layer::{
     Layer, LayerMapper, LayerVisitor, Lift, RankFree, Ranked, Sequential, lift, ranked,
 };
-pub use pipeline::{PipelineConfig, PipelineModule, Reduction, StepOutput, TrainStep};
+pub use pipeline::{PipelineConfig, PipelineModule, Precision, Reduction, StepOutput, TrainStep};
 pub use placement::Placement;
 pub use random::{
     Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, layer_seed, with_random_step,

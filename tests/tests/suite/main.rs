@@ -11,6 +11,7 @@ mod inference;
 mod losses;
 mod optimizer;
 mod placement;
+mod precision;
 mod records;
 mod schedules;
 mod signals;

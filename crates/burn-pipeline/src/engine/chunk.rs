@@ -46,7 +46,7 @@ impl<M: Sequential> Chunk<M> {
             layers.samples.clone(),
             task.decays.clone(),
         );
-        let sums = LayerGradients::new(layers.range.clone());
+        let sums = LayerGradients::new(layers.range.clone(), layers.device.in_full_precision());
         Self {
             task,
             copies,
@@ -112,7 +112,7 @@ impl<M: Sequential> Chunk<M> {
         flush(&self.task.layers);
         ChunkResult {
             part: self.task.part,
-            gradients: std::mem::replace(&mut self.sums, LayerGradients::new(0..0)),
+            gradients: self.sums.take(),
             statistics,
             num_bytes_received: self.task.layers.device.num_bytes_received(),
         }
@@ -132,9 +132,9 @@ impl<M: Sequential> Chunk<M> {
         };
         self.moving += started.elapsed();
         if let Some(probe) = self.copies.probe() {
-            let inputs = boundary
-                .clone()
-                .into_leaves(&self.task.layers.device, false);
+            let device = self.task.layers.device.in_full_precision().counting();
+            let inputs = boundary.clone().receive(&device);
+            let inputs = inputs.into_leaves(&device, false);
             self.task.layers.train(&probe, micro_batch, inputs);
             self.copies.learn(&probe);
         }

@@ -7,6 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Gradients, Tensor};
 
 use crate::layer::{LayerVisitor, Sequential};
+use crate::signal::StageDevice;
 
 /// The gradients of one chunk's parameters, layer by layer.
 ///
@@ -15,13 +16,25 @@ use crate::layer::{LayerVisitor, Sequential};
 pub(crate) struct LayerGradients {
     layers: Range<usize>,
     sums: Vec<GradientsParams>,
+    /// What they are summed in.
+    device: StageDevice,
 }
 
 impl LayerGradients {
     /// None yet, for these layers of the model.
-    pub(crate) fn new(layers: Range<usize>) -> Self {
+    pub(crate) fn new(layers: Range<usize>, device: StageDevice) -> Self {
         let sums = layers.clone().map(|_| GradientsParams::new()).collect();
-        Self { layers, sums }
+        Self {
+            layers,
+            sums,
+            device,
+        }
+    }
+
+    /// These, leaving none.
+    pub(crate) fn take(&mut self) -> Self {
+        let none = Self::new(self.layers.clone(), self.device.clone());
+        std::mem::replace(self, none)
     }
 
     /// Add what a backward pass left at the parameters of `model`. The order of the calls is the
@@ -31,6 +44,7 @@ impl LayerGradients {
             next: 0,
             layers: &self.layers,
             sums: &mut self.sums,
+            device: &self.device,
             gradients,
         });
     }
@@ -58,6 +72,7 @@ struct Accumulate<'a> {
     next: usize,
     layers: &'a Range<usize>,
     sums: &'a mut [GradientsParams],
+    device: &'a StageDevice,
     gradients: &'a mut Gradients,
 }
 
@@ -66,6 +81,7 @@ impl LayerVisitor for Accumulate<'_> {
         if let Some(place) = place_of(&mut self.next, self.layers) {
             layer.visit(&mut Add {
                 gradients: self.gradients,
+                device: self.device,
                 sums: &mut self.sums[place],
             });
         }
@@ -74,6 +90,7 @@ impl LayerVisitor for Accumulate<'_> {
 
 struct Add<'a> {
     gradients: &'a mut Gradients,
+    device: &'a StageDevice,
     sums: &'a mut GradientsParams,
 }
 
@@ -82,6 +99,7 @@ impl ModuleVisitor for Add<'_> {
         let Some(gradient) = param.base().grad_remove(self.gradients) else {
             return;
         };
+        let gradient = self.device.cast(gradient);
         let sum = match self.sums.remove::<D>(param.id) {
             Some(sum) => sum + gradient,
             None => gradient,

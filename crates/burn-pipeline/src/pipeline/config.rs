@@ -1,7 +1,7 @@
 use burn::config::Config;
 use burn_pipeline_plan::{Rematerialization, ScheduleKind};
 
-use crate::RandomLayers;
+use crate::{Precision, RandomLayers};
 
 /// How a pipeline trains: made with `new`, changed with `with_*`, and turned into a
 /// [`PipelineModule`](crate::PipelineModule) by [`init`](PipelineConfig::init).
@@ -44,6 +44,9 @@ pub struct PipelineConfig {
     /// Which layers those are.
     #[config(default = "RandomLayers::Detect")]
     pub random_layers: RandomLayers,
+    /// What stages compute in: with half precision on master weights, or as the parameters are.
+    #[config(default = "Precision::Full")]
+    pub precision: Precision,
     /// The number of threads that each stage runs the kernels of Burn's CPU backends on, its own
     /// worker counted: at least 1. Without it, all stages share one pool of the process. It takes
     /// the feature `rayon`; without that feature, kernels run on the worker alone as it is.

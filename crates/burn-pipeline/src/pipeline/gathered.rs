@@ -77,7 +77,8 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1>> GatheredLoss<O, T, F> {
 impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1> + Send> LossEnd for GatheredLoss<O, T, F> {
     fn loss(&mut self, micro_batch: usize, outputs: AnySignal, pass: Pass) -> Option<Tensor<1>> {
         if pass != Pass::Recompute {
-            let outputs = plain(at_home(outputs.into_signal::<O>()));
+            let full = self.device.in_full_precision();
+            let outputs = plain(full.cast_signal(at_home(outputs.into_signal::<O>())));
             self.waiting[micro_batch] = Some(self.device.leaves(outputs, true));
         }
         None

@@ -46,7 +46,9 @@ impl PipelineConfig {
         validate(&schedule)?;
         refuse_homeless_and_shared(&model)?;
 
-        let devices: Vec<_> = placement.devices().iter().map(StageDevice::new).collect();
+        let half = self.precision.half();
+        let devices = placement.devices().iter().map(StageDevice::new);
+        let devices: Vec<_> = devices.map(|it| it.computing_in(half)).collect();
         let mut place = Place {
             partition: &partition,
             devices: &devices,

@@ -80,7 +80,8 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1>> MicroLoss<O, T, F> {
 impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1> + Send> LossEnd for MicroLoss<O, T, F> {
     fn loss(&mut self, micro_batch: usize, outputs: AnySignal, pass: Pass) -> Option<Tensor<1>> {
         let first = pass != Pass::Recompute;
-        let outputs: O = outputs.into_signal();
+        let full = self.device.in_full_precision();
+        let outputs: O = full.cast_signal(outputs.into_signal());
         let kept = (first && self.keep_outputs).then(|| plain(outputs.clone()));
         let target = self.device.leaves(self.targets[micro_batch].clone(), false);
 

@@ -7,10 +7,12 @@ mod init;
 mod loss;
 mod module;
 mod owners;
+mod precision;
 mod schedule;
 mod step;
 mod tied;
 
 pub use base::PipelineModule;
 pub use config::PipelineConfig;
+pub use precision::Precision;
 pub use step::{Reduction, StepOutput, TrainStep};

@@ -49,6 +49,7 @@ impl<M: Sequential> StageCopies<M> {
         decays: Decays,
     ) -> Self {
         let settings = Settings::of(&model, &layers);
+        let norms = Norms::of(&model, &layers, samples, decays, device.is_half());
         let copy = |model: M, track| {
             let leaves = Leaves {
                 device,
@@ -63,11 +64,9 @@ impl<M: Sequential> StageCopies<M> {
         let forward = fresh(model);
         let untracked = recomputes.then(|| copy(forward.clone(), false));
 
-        let tracked = copy(forward, true);
-
         Self {
-            norms: Norms::of(&tracked, &layers, samples, decays),
-            tracked,
+            norms,
+            tracked: copy(forward, true),
             untracked,
             recompute,
             layers,
@@ -110,7 +109,7 @@ impl<M: Sequential> StageCopies<M> {
             .clone()
             .map_layers(&mut OwnLayers::new(&self.layers, Fresh));
         let leaves = Leaves {
-            device: &self.device,
+            device: &self.device.in_full_precision(),
             settings: self.settings.clone(),
             track: false,
         };
@@ -246,7 +245,7 @@ impl ModuleMapper for Leaves<'_> {
         let (id, tensor, mapper) = param.consume();
         let leaf = self
             .device
-            .tensor(tensor)
+            .cast(self.device.tensor(tensor))
             .set_require_grad(self.track && require_grad);
         Param::from_mapped_value(id, leaf, mapper)
     }

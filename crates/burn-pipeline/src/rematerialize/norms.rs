@@ -56,11 +56,12 @@ impl Norms {
         layers: &Range<usize>,
         samples: Arc<Vec<Range<usize>>>,
         decays: Decays,
+        half: bool,
     ) -> Self {
-        // One micro-batch needs none of this.
-        let norms = match samples.len() {
-            1 => Vec::new(),
-            _ => find(model, layers),
+        // One micro-batch needs none of this, unless its statistics are to keep their precision.
+        let norms = match samples.len() == 1 && !half {
+            true => Vec::new(),
+            false => find(model, layers),
         };
         Self {
             before: read(model, layers, &norms),
@@ -141,10 +142,11 @@ impl Norms {
             return [before(norm.mean), before(norm.variance)];
         }
 
-        let mean = self.sum(|left| left[&norm.mean].clone());
-        let within = self.sum(|left| left[&norm.variance].clone());
+        let dtype = before(norm.mean).dtype();
+        let mean = self.sum(|left| left[&norm.mean].clone().cast(dtype));
+        let within = self.sum(|left| left[&norm.variance].clone().cast(dtype));
         let between = self.sum(|left| {
-            let distance = left[&norm.mean].clone() - mean.clone();
+            let distance = left[&norm.mean].clone().cast(dtype) - mean.clone();
             distance.powi_scalar(2) / (1.0 - decay)
         });
         [

@@ -105,11 +105,15 @@ impl ModuleMapper for Commit<'_> {
         let Some(value) = value.and_then(|value| value.downcast::<Tensor<D>>().ok()) else {
             return param;
         };
-        param.map(|tensor| match tensor.gradient_checkpointing_strategy() {
-            Some(strategy) => value
-                .autodiff()
-                .with_gradient_checkpointing_strategy(strategy),
-            None => *value,
+        param.map(|tensor| {
+            // A stage that computes in half precision has them in it.
+            let value = value.cast(tensor.dtype());
+            match tensor.gradient_checkpointing_strategy() {
+                Some(strategy) => value
+                    .autodiff()
+                    .with_gradient_checkpointing_strategy(strategy),
+                None => value,
+            }
         })
     }
 }

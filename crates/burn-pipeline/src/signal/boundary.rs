@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::kind::Autodiff;
-use burn::tensor::{Bool, Device, GradientCheckpointingStrategy, Int, Tensor};
+use burn::tensor::{Bool, Device, FloatDType, GradientCheckpointingStrategy, Int, Tensor};
 
-use super::{Signal, SignalMapper, Skip, TensorMapper, TensorVisitor, Uniform};
+use super::{Signal, SignalMapper, Skip, TensorMapper, TensorVisitor, Uniform, at_home};
 
 /// Where a stage computes: a device, and how autodiff keeps its activations there.
 #[derive(Clone, Debug)]
 pub(crate) struct StageDevice {
     device: Device,
     strategy: GradientCheckpointingStrategy,
+    /// What float tensors are cast to, if to anything.
+    dtype: Option<FloatDType>,
     received: Arc<AtomicU64>,
 }
 
@@ -25,7 +27,40 @@ impl StageDevice {
             strategy: tracked
                 .gradient_checkpointing_strategy()
                 .expect("a device with autodiff has a strategy"),
+            dtype: None,
             received: Arc::default(),
+        }
+    }
+
+    /// The same, computing in `dtype` where there is one.
+    pub(crate) fn computing_in(self, dtype: Option<FloatDType>) -> Self {
+        Self { dtype, ..self }
+    }
+
+    /// The same without half precision: what comes in half is cast back.
+    pub(crate) fn in_full_precision(&self) -> Self {
+        let dtype = self.dtype.map(|_| FloatDType::F32);
+        self.clone().computing_in(dtype)
+    }
+
+    pub(crate) fn is_half(&self) -> bool {
+        self.dtype.is_some_and(|dtype| dtype != FloatDType::F32)
+    }
+
+    /// The tensor in what this stage computes in, with its history.
+    pub(crate) fn cast<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
+        match self.dtype {
+            Some(dtype) if tensor.dtype() != dtype.into() => tensor.cast(dtype),
+            _ => tensor,
+        }
+    }
+
+    /// The signal in what this stage computes in, with its history. Skips in it are as this stage
+    /// sees them.
+    pub(crate) fn cast_signal<S: Signal>(&self, signal: S) -> S {
+        match self.dtype {
+            Some(_) => at_home(signal).map(&mut Cast(self)),
+            None => signal,
         }
     }
 
@@ -121,7 +156,8 @@ struct Receive<'a>(&'a StageDevice);
 
 impl SignalMapper for Receive<'_> {
     fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
-        self.0.received(tensor)
+        let tensor = self.0.received(tensor);
+        self.0.cast(tensor)
     }
 
     fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
@@ -134,6 +170,22 @@ impl SignalMapper for Receive<'_> {
 
     fn map_skip<T: Signal>(&mut self, skip: Skip<T>) -> Skip<T> {
         skip.arrive(self.0)
+    }
+}
+
+struct Cast<'a>(&'a StageDevice);
+
+impl SignalMapper for Cast<'_> {
+    fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+        self.0.cast(tensor)
+    }
+
+    fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+        tensor
+    }
+
+    fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
+        tensor
     }
 }
 

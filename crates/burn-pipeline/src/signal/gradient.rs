@@ -170,7 +170,13 @@ impl SignalVisitor for Receive<'_> {
     fn visit_float<const D: usize>(&mut self, tensor: &Tensor<D>) {
         // Without a history there is nothing to pull it back through.
         let gradient = self.arrived.next::<D>().filter(|_| tensor.is_tracked());
-        let gradient = gradient.map(|gradient| self.stage.receive(gradient));
+        let gradient = gradient.map(|gradient| {
+            let gradient = self.stage.receive(gradient);
+            match gradient.dtype() == tensor.dtype() {
+                true => gradient,
+                false => gradient.cast(tensor.dtype()),
+            }
+        });
         self.received.push(gradient);
     }
 
