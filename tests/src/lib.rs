@@ -6,6 +6,7 @@ pub mod data;
 pub mod devices;
 pub mod fragile;
 pub mod models;
+pub mod optimizers;
 pub mod pipelined;
 pub mod reference;
 pub mod schedules;

@@ -5,10 +5,11 @@
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use burn::nn::{Gelu, Linear, LinearConfig};
+use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor};
 use burn_pipeline::{
-    PipelineConfig, PipelineError, PipelineModule, Placement, Ranked, Rematerialization,
-    ScheduleKind, ranked,
+    PipelineConfig, PipelineError, PipelineModule, PipelineOptimizer, Placement, Ranked,
+    Rematerialization, ScheduleKind, ranked,
 };
 use burn_pipeline_tests::data::floats;
 use burn_pipeline_tests::fragile::{Event, Fault, Fragile, Watched, fragile};
@@ -230,4 +231,54 @@ fn threads_are_named_by_their_stage_and_end_with_the_pipeline() {
     assert_eq!(stages(), expected);
     drop(clone);
     assert_eq!(stages(), Vec::<String>::new());
+}
+
+/// An optimizer's step holds no second copy of the parameters: with gradients and states there
+/// already, it makes what one parameter at a time on each stage needs.
+#[test]
+fn an_optimizer_steps_in_place() {
+    const NUM_LAYERS: usize = 32;
+    const WIDE: usize = 128;
+    let _turn = turn();
+    let device = Device::flex();
+    let layer = || -> Ranked<Linear, 2> { ranked(LinearConfig::new(WIDE, WIDE).init(&device)) };
+    let start = || {
+        let layers: Vec<_> = (0..NUM_LAYERS).map(|_| layer()).collect();
+        PipelineConfig::new()
+            .with_threads_per_stage(Some(1))
+            .init(layers, Placement::even(&[device.clone(), device.clone()]))
+            .unwrap()
+    };
+    let batch = floats([8, WIDE], 1, &device);
+    let grads = |pipeline: &PipelineModule<Vec<Ranked<Linear, 2>>>| {
+        let (input, target) = (batch.clone(), batch.clone());
+        let step = pipeline.train_step(input, target, mean_square);
+        step.unwrap().grads
+    };
+    let of_one = 4 * WIDE * WIDE;
+
+    let mut pipeline = start();
+    let mut optimizer = PipelineOptimizer::new(AdamConfig::new().init());
+    let mut plain = start();
+    let mut burns = AdamConfig::new().init();
+    let mut peaks = Vec::new();
+    for _ in 0..3 {
+        let of_step = grads(&pipeline);
+        let before = ALLOCATOR.current_usage();
+        ALLOCATOR.reset_peak_usage();
+        pipeline = optimizer.step(1e-3, pipeline, of_step).unwrap();
+        let peak = ALLOCATOR.peak_usage().saturating_sub(before);
+
+        let of_step = grads(&plain);
+        let before = ALLOCATOR.current_usage();
+        ALLOCATOR.reset_peak_usage();
+        plain = burns.step(1e-3, plain, of_step);
+        peaks.push((peak, ALLOCATOR.peak_usage().saturating_sub(before)));
+    }
+    let (peak, of_burns) = peaks[2];
+    println!("{peaks:?} bytes, {of_one} of one weight of {NUM_LAYERS}");
+    assert!(
+        peak < 8 * of_one,
+        "{peak} bytes more, {of_burns} by Burn's own optimizer, {of_one} of one weight"
+    );
 }

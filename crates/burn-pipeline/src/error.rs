@@ -3,8 +3,9 @@ use thiserror::Error;
 
 /// Why a pipeline could not be made, or why a step could not be taken.
 ///
-/// A step that ends in an error changed nothing: parameters, running statistics and the count of
-/// steps are as before it, every worker waits for the next one, and the pipeline stays usable.
+/// A training step that ends in an error changed nothing: parameters, running statistics and the
+/// count of steps are as before it, every worker waits for the next one, and the pipeline stays
+/// usable. An optimizer's step says itself what has become of it.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum PipelineError {
@@ -27,6 +28,10 @@ pub enum PipelineError {
     /// A worker failed outside the instructions of its stage.
     #[error("{0}")]
     Worker(String),
+
+    /// An optimizer's step could not be taken.
+    #[error("{0}")]
+    Optimizer(String),
 
     /// A stage failed.
     #[error(transparent)]

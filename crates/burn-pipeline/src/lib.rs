@@ -3,6 +3,7 @@
 mod engine;
 mod error;
 mod layer;
+mod optimizer;
 mod pipeline;
 mod placement;
 mod random;
@@ -21,6 +22,7 @@ pub use error::{PipelineError, StageError};
 pub use layer::{
     Layer, LayerMapper, LayerVisitor, Lift, RankFree, Ranked, Sequential, lift, ranked,
 };
+pub use optimizer::PipelineOptimizer;
 pub use pipeline::{PipelineConfig, PipelineModule, Precision, Reduction, StepOutput, TrainStep};
 pub use placement::Placement;
 pub use random::{

@@ -10,6 +10,7 @@ mod hazards;
 mod inference;
 mod losses;
 mod optimizer;
+mod pipeline_optimizer;
 mod placement;
 mod precision;
 mod records;

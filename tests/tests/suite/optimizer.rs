@@ -1,12 +1,8 @@
 //! Burn's optimizers step a pipeline as they step the plain model.
 
-use burn::grad_clipping::GradientClippingConfig;
-use burn::lr_scheduler::constant::ConstantLr;
-use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use burn::module::{Module, ParamGroup};
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, ModuleOptimizer};
 use burn::tensor::Device;
 use burn_pipeline::{PipelineConfig, PipelineModule, Sequential};
 use burn_pipeline_tests::compare::{
@@ -15,6 +11,10 @@ use burn_pipeline_tests::compare::{
 use burn_pipeline_tests::data::generator;
 use burn_pipeline_tests::models::{
     Frozen, FrozenNorm, LowRank, Mlp, Pair, Toy, Unused, WithoutDropout,
+};
+use burn_pipeline_tests::optimizers::{
+    adam, clipped_by_norm, clipped_by_value, constant, decaying, in_groups, momentum, slower_head,
+    train,
 };
 use burn_pipeline_tests::pipelined::{partitions, pipeline};
 use rstest::rstest;
@@ -63,11 +63,6 @@ fn same_as_plain<T: Toy>(optimizer: fn() -> ModuleOptimizer, rate: fn() -> Modul
 fn micro_batches_change_what_is_learned_by_rounding_alone(
     #[values(2, 4)] num_micro_batches: usize,
 ) {
-    let momentum = || {
-        SgdConfig::new()
-            .with_momentum(Some(MomentumConfig::new()))
-            .init()
-    };
     let model = Mlp::model(&Device::flex().autodiff());
     let plain = train::<Mlp>(model, &mut momentum(), &mut constant(), NUM_STEPS);
 
@@ -148,21 +143,6 @@ fn whole_mini_batches() -> PipelineConfig {
     PipelineConfig::new().with_num_micro_batches(1)
 }
 
-fn train<T: Toy>(
-    mut model: T::Model,
-    optimizer: &mut ModuleOptimizer,
-    rate: &mut ModuleLrScheduler,
-    num_steps: usize,
-) -> T::Model {
-    for _ in 0..num_steps {
-        let (input, target) = T::batch(6, &Device::flex().autodiff());
-        let loss = T::loss(model.forward_layers(input), target);
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(rate.step(), model, gradients);
-    }
-    model
-}
-
 fn train_pipeline<T: Toy>(
     mut pipeline: PipelineModule<T::Model>,
     optimizer: &mut ModuleOptimizer,
@@ -175,49 +155,4 @@ fn train_pipeline<T: Toy>(
         pipeline = optimizer.step(rate.step(), pipeline, step.grads);
     }
     pipeline
-}
-
-fn adam() -> ModuleOptimizer {
-    AdamConfig::new().init()
-}
-
-fn clipped_by_value() -> ModuleOptimizer {
-    let clipping = GradientClippingConfig::Value(0.01);
-    AdamConfig::new().with_grad_clipping(Some(clipping)).init()
-}
-
-fn clipped_by_norm() -> ModuleOptimizer {
-    let clipping = GradientClippingConfig::Norm(0.05);
-    SgdConfig::new()
-        .with_gradient_clipping(Some(clipping))
-        .init()
-}
-
-/// Adam, but the first layer and the head by optimizers of their own.
-fn in_groups() -> ModuleOptimizer {
-    let momentum = SgdConfig::new().with_momentum(Some(MomentumConfig::new()));
-    let clipping = GradientClippingConfig::Value(0.02).init();
-    adam()
-        .with_group(
-            ParamGroup::from_predicate("hidden.0"),
-            momentum.build(),
-            None,
-        )
-        .with_group(
-            ParamGroup::from_predicate("head"),
-            SgdConfig::new().build(),
-            Some(clipping),
-        )
-}
-
-fn constant() -> ModuleLrScheduler {
-    ModuleLrScheduler::new(ConstantLr::new(0.05))
-}
-
-fn decaying() -> ModuleLrScheduler {
-    ExponentialLrSchedulerConfig::new(0.05, 0.5).init().unwrap()
-}
-
-fn slower_head() -> ModuleLrScheduler {
-    decaying().with_group(ParamGroup::from_predicate("head"), ConstantLr::new(0.001))
 }

@@ -27,6 +27,7 @@ mod task;
 mod worker;
 
 pub(crate) use infer::infer;
+pub(crate) use report::message_of;
 pub(crate) use step::{Step, train};
 pub(crate) use task::LossEnd;
 pub(crate) use worker::Workers;

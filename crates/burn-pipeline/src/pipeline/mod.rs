@@ -16,3 +16,5 @@ pub use base::PipelineModule;
 pub use config::PipelineConfig;
 pub use precision::Precision;
 pub use step::{Reduction, StepOutput, TrainStep};
+
+pub(crate) use base::Runtime;
