@@ -22,7 +22,10 @@ pub use error::{PipelineError, StageError};
 pub use layer::{
     Layer, LayerMapper, LayerVisitor, Lift, RankFree, Ranked, Sequential, lift, ranked,
 };
-pub use optimizer::PipelineOptimizer;
+pub use optimizer::{
+    LossScaler, LossScalerConfig, PipelineOptimizer, clip_gradients_by_norm,
+    clip_gradients_by_value,
+};
 pub use pipeline::{PipelineConfig, PipelineModule, Precision, Reduction, StepOutput, TrainStep};
 pub use placement::Placement;
 pub use random::{

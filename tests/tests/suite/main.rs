@@ -6,6 +6,7 @@ mod derive_signal;
 mod devices;
 mod failure;
 mod gathered;
+mod gradients;
 mod hazards;
 mod inference;
 mod losses;

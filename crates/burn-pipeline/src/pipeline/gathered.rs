@@ -5,7 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use burn::tensor::{Gradients, Tensor};
 use burn_pipeline_plan::{Op, Schedule, ScheduleKind, rematerialize};
 
-use super::loss::{MicroResult, MicroResults, assert_one_number};
+use super::loss::{MicroResult, MicroResults, assert_one_number, scaled};
 use crate::engine::LossEnd;
 use crate::rematerialize::Pass;
 use crate::signal::{
@@ -18,6 +18,7 @@ use crate::{PipelineConfig, PipelineError};
 pub(crate) struct GatheredLoss<O, T, F> {
     loss: F,
     target: T,
+    scale: f64,
     device: StageDevice,
     keep_outputs: bool,
     waiting: Vec<Option<O>>,
@@ -35,6 +36,7 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1>> GatheredLoss<O, T, F> {
     pub(crate) fn new(
         loss: F,
         target: T,
+        scale: f64,
         num_micro_batches: usize,
         device: StageDevice,
         keep_outputs: bool,
@@ -43,6 +45,7 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1>> GatheredLoss<O, T, F> {
         let end = Self {
             loss,
             target,
+            scale,
             device,
             keep_outputs,
             waiting: (0..num_micro_batches).map(|_| None).collect(),
@@ -70,6 +73,7 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1>> GatheredLoss<O, T, F> {
             loss: loss.clone().without_autodiff(),
             outputs: kept,
         });
+        let loss = scaled(loss, self.scale);
         loss.is_tracked().then(|| loss.backward())
     }
 }

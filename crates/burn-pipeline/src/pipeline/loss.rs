@@ -42,6 +42,7 @@ pub(crate) struct MicroLoss<O, T, F> {
     loss: F,
     targets: Vec<T>,
     weights: Vec<f64>,
+    scale: f64,
     device: StageDevice,
     keep_outputs: bool,
     results: Sender<MicroResult<O>>,
@@ -61,6 +62,7 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1>> MicroLoss<O, T, F> {
         loss: F,
         targets: Vec<T>,
         weights: Vec<f64>,
+        scale: f64,
         device: StageDevice,
         keep_outputs: bool,
     ) -> (Self, MicroResults<O>) {
@@ -69,6 +71,7 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1>> MicroLoss<O, T, F> {
             loss,
             targets,
             weights,
+            scale,
             device,
             keep_outputs,
             results,
@@ -97,11 +100,19 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1> + Send> LossEnd for MicroLos
                 outputs: kept,
             });
         }
-        Some(loss)
+        Some(scaled(loss, self.scale))
     }
 
     fn gradients(&mut self, _micro_batch: usize) -> FloatGradients {
         FloatGradients::default()
+    }
+}
+
+/// The loss that runs backward, which is not the one that is reported.
+pub(crate) fn scaled(loss: Tensor<1>, scale: f64) -> Tensor<1> {
+    match scale == 1.0 {
+        true => loss,
+        false => loss * scale,
     }
 }
 

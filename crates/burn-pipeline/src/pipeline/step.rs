@@ -57,6 +57,7 @@ pub struct TrainStep<'a, M: Sequential, T> {
     input: M::Input,
     target: T,
     reduction: Reduction<T>,
+    loss_scale: f64,
     outputs: bool,
 }
 
@@ -88,6 +89,7 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
             input,
             target,
             reduction: Reduction::Mean,
+            loss_scale: 1.0,
             outputs: false,
         }
     }
@@ -95,6 +97,14 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
     /// Add the losses of micro-batches up in another way than as means over samples.
     pub fn with_reduction(mut self, reduction: Reduction<T>) -> Self {
         self.reduction = reduction;
+        self
+    }
+
+    /// Multiply the loss by `scale` before it is run backward, and so the gradients. The loss that
+    /// is reported stays as it is. It is `1 / n` when the gradients of `n` steps are accumulated to
+    /// those of one mini-batch, and a [`LossScaler`](crate::LossScaler)'s in half precision.
+    pub fn with_loss_scale(mut self, scale: f64) -> Self {
+        self.loss_scale = scale;
         self
     }
 
@@ -119,6 +129,7 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
             input,
             target,
             reduction,
+            loss_scale,
             outputs,
         } = self;
         let prepared = Prepared::new(pipeline, input, target)?;
@@ -131,7 +142,7 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
         let runtime = pipeline.runtime();
         let schedule = runtime.training_schedule(prepared.parts.len())?;
         let device = runtime.last_device().clone();
-        let (end, results) = MicroLoss::new(loss, targets, weights, device, outputs);
+        let (end, results) = MicroLoss::new(loss, targets, weights, loss_scale, device, outputs);
         pipeline.take_step(prepared, &schedule, Box::new(end), results)
     }
 
@@ -177,6 +188,7 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
             pipeline,
             input,
             target,
+            loss_scale,
             outputs,
             ..
         } = self;
@@ -187,7 +199,8 @@ impl<'a, M: Sequential + 'static, T: Signal> TrainStep<'a, M, T> {
         let schedule = runtime.config().gathering(&schedule)?;
         let device = runtime.last_device().clone();
         let target = prepared.target.clone();
-        let (end, results) = GatheredLoss::new(loss, target, num_micro_batches, device, outputs);
+        let (end, results) =
+            GatheredLoss::new(loss, target, loss_scale, num_micro_batches, device, outputs);
         pipeline.take_step(prepared, &schedule, Box::new(end), results)
     }
 }
