@@ -11,6 +11,7 @@ mod hazards;
 mod inference;
 mod losses;
 mod optimizer;
+mod partial;
 mod pipeline_optimizer;
 mod placement;
 mod precision;
