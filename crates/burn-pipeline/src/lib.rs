@@ -8,6 +8,7 @@ mod pipeline;
 mod placement;
 mod random;
 mod rematerialize;
+mod saved;
 mod signal;
 
 pub use burn_pipeline_derive::{Sequential, Signal};
@@ -23,7 +24,7 @@ pub use layer::{
     Layer, LayerMapper, LayerVisitor, Lift, RankFree, Ranked, Sequential, lift, ranked,
 };
 pub use optimizer::{
-    LossScaler, LossScalerConfig, PipelineOptimizer, clip_gradients_by_norm,
+    Ema, LossScaler, LossScalerConfig, PipelineOptimizer, clip_gradients_by_norm,
     clip_gradients_by_value,
 };
 pub use pipeline::{PipelineConfig, PipelineModule, Precision, Reduction, StepOutput, TrainStep};
@@ -32,6 +33,7 @@ pub use random::{
     Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, layer_seed, with_random_step,
 };
 pub use rematerialize::RandomLayers;
+pub use saved::{LoadError, Loaded, SaveError, Saved};
 pub use signal::{AnySignal, Signal, SignalMapper, SignalVisitor, Skip};
 
 /// What the derives and the benchmarks speak of. Not for use by hand.

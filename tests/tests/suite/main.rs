@@ -1,5 +1,6 @@
 //! What burn-pipeline promises, on real devices.
 
+mod averages;
 mod compile_fail;
 mod derive_sequential;
 mod derive_signal;
@@ -16,6 +17,7 @@ mod pipeline_optimizer;
 mod placement;
 mod precision;
 mod records;
+mod saving;
 mod schedules;
 mod signals;
 mod threads;

@@ -2,6 +2,7 @@
 
 mod base;
 mod clip;
+mod ema;
 mod gradients;
 mod jobs;
 mod owners;
@@ -12,4 +13,5 @@ mod update;
 
 pub use base::PipelineOptimizer;
 pub use clip::{clip_gradients_by_norm, clip_gradients_by_value};
+pub use ema::Ema;
 pub use scale::{LossScaler, LossScalerConfig};
