@@ -11,7 +11,7 @@ use burn_pipeline::{Sequential, StepOutput, with_random_step};
 use crate::Error;
 use crate::batches::Batch;
 use crate::model::Gpt;
-use crate::training::{Training, cross_entropy};
+use crate::training::{Training, cross_entropy, optimizer};
 
 /// The plain model: the same weights, whole on one device, trained by Burn alone on mini-batches
 /// that are not split.
@@ -38,11 +38,15 @@ struct Difference {
 
 impl Comparison {
     /// Begin where `training` is, with the same `seed`.
-    pub fn new(training: &Training, seed: u64) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When the states of the optimizer cannot be read.
+    pub fn new(training: &Training, seed: u64) -> Result<Self, Error> {
         let device = training.first_device().autodiff();
-        Self {
+        Ok(Self {
             model: training.pipeline.inner().clone().fork(&device).tied(),
-            optimizer: training.optimizer.clone(),
+            optimizer: optimizer().load_record(training.optimizer.to_record()?),
             rates: training.rates.clone(),
             device,
             seed,
@@ -51,7 +55,7 @@ impl Comparison {
             loss: 0.0,
             first_gradient: Difference::default(),
             gradient: Difference::default(),
-        }
+        })
     }
 
     /// Take the step that the pipeline has computed, and compare.

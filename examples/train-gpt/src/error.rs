@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use burn::data::dataset::DatasetError;
+use burn::store::RecordError;
 use burn::tensor::TensorReadError;
-use burn_pipeline::{PipelineError, SimulateError};
+use burn_pipeline::{LoadError, PipelineError, SaveError, SimulateError};
 use thiserror::Error;
 
 /// Why a run ended early.
@@ -34,6 +35,18 @@ pub enum Error {
     /// A number could not be read from a device.
     #[error("a result cannot be read from its device: {0}")]
     Read(#[from] TensorReadError),
+
+    /// The run could not be saved.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+
+    /// A saved run could not be gone on with.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+
+    /// The states of the optimizer could not be handed to another one.
+    #[error(transparent)]
+    Record(#[from] RecordError),
 
     /// A mini-batch could not be put together.
     #[error(transparent)]

@@ -96,7 +96,8 @@ fn introduce(training: &Training, text: &Text, args: &Args) {
 fn train(mut training: Training, text: &Text, args: &Args) -> Result<(Training, Recent), Error> {
     let done = training.pipeline.num_steps() as usize;
     let batches = training.batches(text, args);
-    let mut comparison = args.compare.then(|| Comparison::new(&training, args.seed));
+    let comparison = args.compare.then(|| Comparison::new(&training, args.seed));
+    let mut comparison = comparison.transpose()?;
     let mut progress = Progress::new(args.steps, done, args.batch_size * args.context);
     let mut recent = Recent::default();
     for batch in batches.iter() {
@@ -114,7 +115,7 @@ fn train(mut training: Training, text: &Text, args: &Args) -> Result<(Training, 
             comparison = Some(plain.step(batch, &step)?);
         }
         progress.step(loss);
-        training = training.update(step.grads);
+        training = training.update(step.grads)?;
         recent.push(step.timeline);
     }
 

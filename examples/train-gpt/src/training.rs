@@ -10,7 +10,7 @@ use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
-use burn_pipeline::{PipelineConfig, PipelineModule, Placement, StepOutput};
+use burn_pipeline::{PipelineConfig, PipelineModule, PipelineOptimizer, Placement, StepOutput};
 
 use crate::batches::{Batch, training_batches};
 use crate::devices::devices;
@@ -22,7 +22,7 @@ pub struct Training {
     /// The model, across its stages.
     pub pipeline: PipelineModule<Gpt>,
     /// The optimizer, with what it remembers of every parameter.
-    pub optimizer: ModuleOptimizer,
+    pub optimizer: PipelineOptimizer,
     /// The learning rates of the steps to come.
     pub rates: ModuleLrScheduler,
 }
@@ -45,7 +45,7 @@ impl Training {
             .init(args.model().init(&devices[0]), Placement::even(&devices))?;
         Ok(Self {
             pipeline,
-            optimizer: optimizer(),
+            optimizer: optimizer().into(),
             rates: rates(args)?,
         })
     }
@@ -84,11 +84,15 @@ impl Training {
         Ok(step)
     }
 
-    /// The model after the next step of the optimizer.
-    pub fn update(mut self, gradients: GradientsParams) -> Self {
+    /// The model after the next step of the optimizer, on all stages at once.
+    ///
+    /// # Errors
+    ///
+    /// When a stage fails.
+    pub fn update(mut self, gradients: GradientsParams) -> Result<Self, Error> {
         let rate = self.rates.step();
-        self.pipeline = self.optimizer.step(rate, self.pipeline, gradients);
-        self
+        self.pipeline = self.optimizer.step(rate, self.pipeline, gradients)?;
+        Ok(self)
     }
 
     /// The device that mini-batches enter at.
@@ -105,7 +109,8 @@ pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<1> {
         .forward(logits.flatten(0, 1), targets.flatten(0, 1))
 }
 
-fn optimizer() -> ModuleOptimizer {
+/// What updates the parameters, before its first step.
+pub fn optimizer() -> ModuleOptimizer {
     AdamWConfig::new()
         .with_beta_2(0.99)
         .with_weight_decay(0.01)

@@ -182,5 +182,5 @@ fn flags_that_contradict_each_other_are_refused() {
         assert_eq!(refusal(flags), message);
     }
     assert!(refusal("--text no/such/text").starts_with("error: cannot read no/such/text: "));
-    assert!(refusal("--resume no/such/run").starts_with("error: cannot read no/such/run/run.json"));
+    assert!(refusal("--resume no/such/run").starts_with("error: no run is saved in no/such/run"));
 }

@@ -38,7 +38,7 @@ fn advance(mut training: Training, args: &Args, num_steps: usize) -> (Training, 
     for batch in batches.iter().take(num_steps) {
         let step = training.gradients(batch.unwrap()).unwrap();
         losses.push(step.loss.into_scalar());
-        training = training.update(step.grads);
+        training = training.update(step.grads).unwrap();
     }
     (training, losses)
 }
@@ -190,12 +190,12 @@ fn the_plain_model_trains_the_same_within_rounding() {
     for more in ["", "--tie-embeddings", "--dropout 0.2"] {
         let args = args(&format!("--stages 3 {more}"));
         let mut training = Training::new(&args).unwrap();
-        let mut plain = Comparison::new(&training, args.seed);
+        let mut plain = Comparison::new(&training, args.seed).unwrap();
         for batch in training.batches(&text(), &args).iter() {
             let batch = batch.unwrap();
             let step = training.gradients(batch.clone()).unwrap();
             plain = plain.step(batch, &step).unwrap();
-            training = training.update(step.grads);
+            training = training.update(step.grads).unwrap();
         }
         assert!(plain.loss_difference() < 1e-5, "{plain}");
         assert!(plain.gradient_difference() < 1e-3, "{plain}");

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::directory::{Contents, Directory, read_run, run_path};
 use super::weights::{Recorded, write};
@@ -82,6 +83,23 @@ impl Saved {
         run_path(&self.directory).exists()
     }
 
+    /// What was saved with the run: the configuration that its model is made from, say, which has
+    /// to be there before the run can be loaded.
+    ///
+    /// # Errors
+    ///
+    /// When no run is saved, its description cannot be read, or `extra` is of another type.
+    pub fn extra<E: DeserializeOwned>(&self) -> Result<E, LoadError> {
+        self.extra_of(read_run(&self.directory)?.extra)
+    }
+
+    fn extra_of<E: DeserializeOwned>(&self, extra: Value) -> Result<E, LoadError> {
+        serde_json::from_value(extra).map_err(|cause| LoadError::Extra {
+            path: run_path(&self.directory),
+            cause,
+        })
+    }
+
     /// Save a run, in the place of the one that is saved already.
     ///
     /// Call it between steps. Weights and averages go through host memory one at a time, the states
@@ -149,10 +167,7 @@ impl Saved {
                 configured,
             });
         }
-        let extra = serde_json::from_value(run.extra).map_err(|cause| LoadError::Extra {
-            path: run_path(&self.directory),
-            cause,
-        })?;
+        let extra = self.extra_of(run.extra)?;
 
         let path = self.directory.join(&run.weights);
         let pipeline = Recorded::read(&path)

@@ -4,7 +4,9 @@ use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
-use burn_pipeline::{PipelineConfig, PipelineModule, Placement, Rematerialization, ScheduleKind};
+use burn_pipeline::{
+    PipelineConfig, PipelineModule, PipelineOptimizer, Placement, Rematerialization, ScheduleKind,
+};
 use burn_pipeline_tests::compare::{Step, assert_close, assert_same, parameters};
 use burn_pipeline_tests::models::{Tied, Toy, Untied};
 use burn_pipeline_tests::pipelined::{first_step, partitions_for, pipeline};
@@ -78,6 +80,26 @@ fn all_holders_of_a_tied_weight_are_updated(
         .zip(plain.weights())
     {
         assert_close("a weight", one, &other, 1e-5);
+    }
+}
+
+/// On every worker at once, it is updated by the stage that holds it first.
+#[rstest]
+fn the_pipeline_optimizer_updates_all_holders_too(
+    #[values(&[6], &[3, 3], &[1, 1, 1, 1, 1, 1])] counts: &[usize],
+) {
+    let start = || pipeline::<Tied>(&PipelineConfig::new(), counts, &Device::flex());
+    let expected = train(start()).into_inner().copies();
+
+    let mut pipeline = start();
+    let mut optimizer = PipelineOptimizer::new(adam());
+    for _ in 0..NUM_STEPS {
+        let (input, target) = Tied::batch(8, &Device::flex());
+        let step = pipeline.train_step(input, target, Tied::loss).unwrap();
+        pipeline = optimizer.step(1e-2, pipeline, step.grads).unwrap();
+    }
+    for copy in pipeline.inner().copies() {
+        assert_same("a copy", &copy, &expected[0]);
     }
 }
 
