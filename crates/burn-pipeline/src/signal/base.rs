@@ -31,12 +31,12 @@ pub trait SignalVisitor {
     fn visit_int<const D: usize>(&mut self, tensor: &Tensor<D, Int>);
     /// Visit a bool tensor.
     fn visit_bool<const D: usize>(&mut self, tensor: &Tensor<D, Bool>);
-    /// Visit a skip: its tensors, unless the visitor knows better.
+    /// Visit a skip: its tensors on the stage that looks at them, as by [`Skip::get`].
     fn visit_skip<T: Signal>(&mut self, skip: &Skip<T>)
     where
         Self: Sized,
     {
-        skip.value().visit(self);
+        skip.get().visit(self);
     }
 }
 
@@ -48,11 +48,12 @@ pub trait SignalMapper {
     fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int>;
     /// Map a bool tensor.
     fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool>;
-    /// Map a skip: its tensors, unless the mapper knows better.
+    /// Map a skip: a new one, from the stage that maps it, of its tensors there, as by
+    /// [`Skip::get`].
     fn map_skip<T: Signal>(&mut self, skip: Skip<T>) -> Skip<T>
     where
         Self: Sized,
     {
-        skip.map_value(self)
+        Skip::new(skip.get().map(self))
     }
 }

@@ -9,6 +9,7 @@ mod models;
 mod norm;
 mod own_dropout;
 mod shared;
+mod skip_kinds;
 mod skips;
 mod threads;
 mod tied;
