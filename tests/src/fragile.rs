@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burn_pipeline::{Layer, Signal, SignalMapper, SignalVisitor};
+use burn_pipeline::{Layer, Lift, Signal, SignalMapper, SignalVisitor, Skip, lift};
 
 /// What is counted, on the worker of one stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,4 +108,32 @@ pub fn fragile(num_layers: usize, width: usize, device: &Device) -> (Vec<Fragile
     };
     let layers = (0..num_layers).map(layer).collect();
     (crate::data::filled(layers), fault)
+}
+
+/// What goes on, and what waits for the last layer.
+pub type Bridged = (Watched, Vec<Skip<Tensor<2>>>);
+
+/// Such layers between the two ends of a skip: the first sends what it computes, the last uses it.
+pub type Bridge = Vec<Lift<Fragile, Bridged, Bridged>>;
+
+/// A bridge of `num_layers`, at least 2, of `width`, and what makes it fail.
+pub fn bridge(num_layers: usize, width: usize, device: &Device) -> (Bridge, Fault) {
+    let (layers, fault) = fragile(num_layers, width, device);
+    let layers = layers.into_iter().enumerate().map(|(layer, fragile)| {
+        let forward: fn(&Fragile, Bridged) -> Bridged = match layer {
+            0 => |fragile, (input, mut skips)| {
+                let output = fragile.forward(input);
+                skips.push(Skip::new(output.0.clone()));
+                (output, skips)
+            },
+            _ if layer + 1 == num_layers => |fragile, (input, mut skips)| {
+                let skip = skips.pop().expect("the first layer has sent it").get();
+                let Watched(output, fault) = fragile.forward(input);
+                (Watched(output * skip, fault), skips)
+            },
+            _ => |fragile, (input, skips)| (fragile.forward(input), skips),
+        };
+        lift(fragile, forward)
+    });
+    (layers.collect(), fault)
 }

@@ -12,7 +12,9 @@ use burn_pipeline::{
     Rematerialization, ScheduleKind, ranked,
 };
 use burn_pipeline_tests::data::floats;
-use burn_pipeline_tests::fragile::{Event, Fault, Fragile, Watched, fragile};
+use burn_pipeline_tests::fragile::{
+    Bridge, Bridged, Event, Fault, Fragile, Watched, bridge, fragile,
+};
 use burn_pipeline_tests::models::mean_square;
 use peak_alloc::PeakAlloc;
 use rstest::rstest;
@@ -58,6 +60,32 @@ fn train(pipeline: &PipelineModule<Vec<Fragile>>, fault: &Fault) -> Result<(), P
             mean_square(output.0, target)
         })
         .map(|_| ())
+}
+
+/// Six layers on three stages, a skip from the first layer to the last.
+fn bridged(kind: ScheduleKind, mode: Rematerialization) -> (PipelineModule<Bridge>, Fault) {
+    let device = Device::flex();
+    let (model, fault) = bridge(6, WIDTH, &device);
+    let pipeline = PipelineConfig::new()
+        .with_num_micro_batches(4)
+        .with_schedule(kind)
+        .with_rematerialization(mode)
+        .with_threads_per_stage(Some(2))
+        .init(model, Placement::even(&vec![device; 3]))
+        .unwrap();
+    (pipeline, fault)
+}
+
+fn train_bridge(pipeline: &PipelineModule<Bridge>, fault: &Fault) -> Result<(), PipelineError> {
+    let device = Device::flex();
+    let input = Watched(floats([NUM_SAMPLES, WIDTH], 1, &device), fault.clone());
+    let target = floats([NUM_SAMPLES, WIDTH], 2, &device);
+    let step = pipeline.train_step(
+        (input, Vec::new()),
+        target,
+        |(output, _): Bridged, target: Tensor<2>| mean_square(output.0, target),
+    );
+    step.map(|_| ())
 }
 
 /// What a worker prints when it panics is kept by the test runner, and would count.
@@ -114,6 +142,40 @@ fn steps_that_fail_leave_no_graph_behind(
     let growth = growth(|round| {
         fault.arm(stage, event, round % 4);
         train(&pipeline, &fault).unwrap_err();
+    });
+    assert!(
+        growth < LEAK,
+        "{growth} bytes more after {NUM_ROUNDS} failures"
+    );
+}
+
+#[rstest]
+fn steps_with_skips_leave_no_graph_behind(
+    #[values(Rematerialization::Never, Rematerialization::Always)] mode: Rematerialization,
+    #[values("gpipe", "1f1b", "interleaved:2")] schedule: &str,
+) {
+    let _turn = turn();
+    let (pipeline, fault) = bridged(schedule.parse().unwrap(), mode);
+    let growth = growth(|_| train_bridge(&pipeline, &fault).unwrap());
+    assert!(
+        growth < LEAK,
+        "{growth} bytes more after {NUM_ROUNDS} steps"
+    );
+}
+
+#[rstest]
+fn steps_that_fail_between_the_ends_of_a_skip_leave_no_graph_behind(
+    #[values(0, 1, 2)] stage: usize,
+    #[values(Event::Run, Event::Visit)] event: Event,
+    #[values(Rematerialization::Never, Rematerialization::Always)] mode: Rematerialization,
+    #[values("gpipe", "interleaved:2")] schedule: &str,
+) {
+    let _turn = turn();
+    silence_workers();
+    let (pipeline, fault) = bridged(schedule.parse().unwrap(), mode);
+    let growth = growth(|round| {
+        fault.arm(stage, event, round % 4);
+        train_bridge(&pipeline, &fault).unwrap_err();
     });
     assert!(
         growth < LEAK,

@@ -7,7 +7,9 @@ use burn_pipeline::{
 };
 use burn_pipeline_tests::compare::{Step, parameters};
 use burn_pipeline_tests::data::{floats, generator};
-use burn_pipeline_tests::fragile::{Event, Fault, Fragile, Watched, fragile};
+use burn_pipeline_tests::fragile::{
+    Bridge, Bridged, Event, Fault, Fragile, Watched, bridge, fragile,
+};
 use burn_pipeline_tests::models::mean_square;
 use rstest::rstest;
 
@@ -158,4 +160,56 @@ fn an_inference_that_fails_is_an_error_and_the_next_one_works() {
     assert_eq!(error.instruction, Instruction::forward(2));
     assert_eq!(error.layer, Some((2, "2".to_string())));
     assert_eq!(pipeline.forward(input()).unwrap().0.dims(), [6, WIDTH]);
+}
+
+/// Wherever a layer or a signal fails between the two ends of a skip: the next step is the one
+/// that would have come.
+#[rstest]
+fn a_failure_between_the_ends_of_a_skip_leaves_no_trace(
+    #[values("gpipe", "1f1b", "interleaved:2")] kind: &str,
+    #[values(Rematerialization::Never, Rematerialization::Always)] mode: Rematerialization,
+    #[values(Event::Run, Event::Visit)] event: Event,
+) {
+    let _draws = generator();
+    let kind: ScheduleKind = kind.parse().unwrap();
+    let num_stages = parts(&kind).len() / kind.num_chunks();
+    let device = Device::flex();
+    let new = || {
+        let (model, fault) = bridge(5, WIDTH, &device);
+        let placement = Placement::from_counts(&vec![device.clone(); num_stages], parts(&kind));
+        let config = PipelineConfig::new()
+            .with_num_micro_batches(NUM_MICRO_BATCHES)
+            .with_rematerialization(mode)
+            .with_schedule(kind.clone());
+        (config.init(model, placement).unwrap(), fault)
+    };
+    let train = |pipeline: &PipelineModule<Bridge>, fault: &Fault| {
+        let input = Watched(floats([6, WIDTH], 1, &device), fault.clone());
+        let target = floats([6, WIDTH], 2, &device);
+        let step = pipeline.train_step(
+            (input, Vec::new()),
+            target,
+            |(output, _): Bridged, target: Tensor<2>| mean_square(output.0, target),
+        )?;
+        Ok::<_, PipelineError>(Step::new(step.loss, &step.grads, pipeline))
+    };
+    let (undisturbed, no_fault) = new();
+    let expected = train(&undisturbed, &no_fault).unwrap();
+
+    let mut num_failures = 0;
+    for stage in 0..num_stages {
+        for nth in 0.. {
+            let (pipeline, fault) = new();
+            let before = parameters(&pipeline);
+            fault.arm(stage, event, nth);
+            let Err(error) = train(&pipeline, &fault) else {
+                break;
+            };
+            assert_eq!(failure(error).stage, stage);
+            assert_eq!(parameters(&pipeline), before);
+            train(&pipeline, &fault).unwrap().assert_same(&expected);
+            num_failures += 1;
+        }
+    }
+    assert!(num_failures >= 3 * NUM_MICRO_BATCHES, "{num_failures}");
 }

@@ -21,4 +21,5 @@ mod saving;
 mod schedules;
 mod signals;
 mod threads;
+mod tied_devices;
 mod transparency;

@@ -6,11 +6,11 @@ use burn::optim::{GradientsAccumulator, ModuleOptimizer};
 use burn::tensor::Device;
 use burn_pipeline::{PipelineConfig, PipelineModule, Sequential};
 use burn_pipeline_tests::compare::{
-    Parameters, Step, assert_close_parameters, assert_same_parameters, parameters,
+    Parameters, Step, assert_close, assert_close_parameters, assert_same_parameters, parameters,
 };
 use burn_pipeline_tests::data::generator;
 use burn_pipeline_tests::models::{
-    Frozen, FrozenNorm, LowRank, Mlp, Pair, Toy, Unused, WithoutDropout,
+    Frozen, FrozenNorm, LowRank, Mlp, Pair, Tied, Toy, Untied, Unused, WithoutDropout,
 };
 use burn_pipeline_tests::optimizers::{
     adam, clipped_by_norm, clipped_by_value, constant, decaying, in_groups, momentum, slower_head,
@@ -155,4 +155,54 @@ fn train_pipeline<T: Toy>(
         pipeline = optimizer.step(rate.step(), pipeline, step.grads);
     }
     pipeline
+}
+
+/// A weight that four layers hold, beside the model that has one field and uses it four times.
+#[rstest]
+fn every_optimizer_steps_a_tied_weight_as_one_parameter(
+    #[values(adam, clipped_by_value, clipped_by_norm)] optimizer: fn() -> ModuleOptimizer,
+    #[values(constant, decaying)] rate: fn() -> ModuleLrScheduler,
+    #[values(1, 4)] num_micro_batches: usize,
+) {
+    let device = Device::flex().autodiff();
+    let (mut one_field, mut schedule) = (Untied::of(Tied::model(&device)), rate());
+    let mut plain = optimizer();
+    for _ in 0..NUM_STEPS {
+        let (input, target) = Tied::batch(6, &device);
+        let loss = Tied::loss(one_field.forward(input), target);
+        let gradients = GradientsParams::from_grads(loss.backward(), &one_field);
+        one_field = plain.step(schedule.step(), one_field, gradients);
+    }
+
+    let config = PipelineConfig::new().with_num_micro_batches(num_micro_batches);
+    for counts in partitions(6) {
+        println!("counts {counts:?}");
+        let pipeline = pipeline::<Tied>(&config, &counts, &Device::flex());
+        let trained =
+            train_pipeline::<Tied>(pipeline, &mut optimizer(), &mut rate(), NUM_STEPS).into_inner();
+        let copies = trained.copies();
+        assert!(copies.iter().all(|copy| *copy == copies[0]));
+        let trained = Untied::of(trained).weights();
+        for (one, other) in trained.iter().zip(one_field.weights()) {
+            assert_close("a weight", one, &other, 1e-5);
+        }
+    }
+}
+
+/// What an optimizer remembers of a tied weight is there once, and goes on with other cuts.
+#[test]
+fn the_record_of_an_optimizer_has_a_tied_weight_once() {
+    let train = |pipeline, optimizer: &mut _| {
+        train_pipeline::<Tied>(pipeline, optimizer, &mut constant(), NUM_STEPS)
+    };
+    let mut optimizer = adam();
+    let first = pipeline::<Tied>(&whole_mini_batches(), &[3, 3], &Device::flex());
+    let first = train(first, &mut optimizer);
+    let (model, record) = (first.clone().into_record(), optimizer.to_record());
+
+    let second = pipeline::<Tied>(&whole_mini_batches(), &[1, 4, 1], &Device::flex());
+    let second = train(second.load_record(model), &mut adam().load_record(record));
+    let first = train(first, &mut optimizer);
+    assert_same_parameters(&parameters(&second), &parameters(&first));
+    assert_eq!(second.inner().copies(), first.inner().copies());
 }

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use burn_pipeline::{PipelineConfig, PipelineModule, Placement, Sequential};
 use burn_pipeline_tests::compare::{Step, assert_same_parameters, ids, parameters};
 use burn_pipeline_tests::data::generator;
-use burn_pipeline_tests::models::{Convolution, LowRank, Mlp, Parcels, Toy};
+use burn_pipeline_tests::models::{Convolution, LowRank, Mlp, Parcels, Tied, Toy};
 use rstest::rstest;
 
 /// How the parameters of one module reach another.
@@ -158,4 +158,29 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// A pipeline saves a tied weight once; the plain model has a path for each holder, and so has the
+/// model that is taken out.
+#[test]
+fn records_of_tied_weights_go_both_ways() {
+    let device = Device::flex();
+    let model = Tied::model(&device);
+    let expected = model.copies();
+    let empty = || Tied::model(&device).map(&mut Zeros);
+    let pipeline = || {
+        let placement = Placement::even(&[device.clone(), device.clone()]);
+        PipelineConfig::new().init(empty(), placement).unwrap()
+    };
+
+    let record = model.clone().into_record();
+    let error = pipeline().try_load_record(record).unwrap_err();
+    assert!(error.to_string().contains("output.weight"), "{error}");
+    let loaded = pipeline().load_record(model.into_record().allow_unused(true));
+    assert_eq!(loaded.inner().copies(), expected);
+
+    let again = pipeline().load_record(loaded.clone().into_record());
+    assert_eq!(again.inner().copies(), expected);
+    let plain = empty().load_record(loaded.into_inner().into_record());
+    assert_eq!(plain.copies(), expected);
 }

@@ -13,3 +13,4 @@ mod skip_kinds;
 mod skips;
 mod threads;
 mod tied;
+mod together;
