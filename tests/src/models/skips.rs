@@ -38,6 +38,8 @@ impl Carried for Skip<Tensor<2>> {
 /// What goes on, and what waits for its layer.
 pub type Stacked<C> = (Tensor<2>, Vec<C>);
 
+type Forward<C> = fn(&Linear, Stacked<C>) -> Stacked<C>;
+
 /// Seven layers: three that send their output far, one, and three that use what was sent last.
 pub struct Skips<C>(PhantomData<C>);
 
@@ -61,8 +63,7 @@ impl<C: Carried> Toy for Skips<C> {
     type Target = Tensor<2>;
 
     fn model(device: &Device) -> Self::Model {
-        let layers: [fn(&Linear, Stacked<C>) -> Stacked<C>; 7] =
-            [down, down, down, between, up, up, up];
+        let layers: [Forward<C>; 7] = [down, down, down, between, up, up, up];
         let model = layers.map(|forward| lift(LinearConfig::new(4, 4).init(device), forward));
         filled(model.into())
     }

@@ -151,7 +151,10 @@ fn statistics_move_as_fast_as_they_are_told(#[values(0.0, 0.1, 0.37, 1.0)] momen
 
     let mut pipeline = PipelineConfig::new()
         .with_num_micro_batches(3)
-        .init(model(&device), Placement::even(&[device.clone()]))
+        .init(
+            model(&device),
+            Placement::even(std::slice::from_ref(&device)),
+        )
         .unwrap();
     let step = |pipeline: &PipelineModule<Vec<Ranked<BatchNorm, 2>>>| {
         let step = pipeline.train_step(batch(&device), (), |output, ()| output.abs().sum());

@@ -26,6 +26,7 @@ struct State {
 }
 
 #[derive(Signal, Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a signal is not boxed")]
 enum Kept {
     Nothing,
     Gated {

@@ -1,0 +1,28 @@
+use burn::data::dataset::DatasetError;
+use burn::tensor::TensorReadError;
+use burn_pipeline::PipelineError;
+use thiserror::Error;
+
+/// Why a run ended early.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Flags that contradict each other.
+    #[error("{0}")]
+    Options(String),
+
+    /// The pipeline could not be made, or could not take a step.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+
+    /// A number could not be read from a device.
+    #[error("a result cannot be read from its device: {0}")]
+    Read(#[from] TensorReadError),
+
+    /// A mini-batch could not be put together.
+    #[error(transparent)]
+    Batch(#[from] DatasetError),
+
+    /// The report could not be written.
+    #[error("cannot write the report: {0}")]
+    Report(#[from] std::io::Error),
+}
