@@ -239,7 +239,7 @@ impl<M: Sequential> Chunk<M> {
         let mut gradients = root.map(|root| root.backward());
         let mut sent = FloatGradients::default();
         if self.task.gradients.is_some() {
-            sent = leaves.gradients(gradients.as_mut(), passing);
+            sent = leaves.gradients(gradients.as_mut(), passing, &self.task.layers.device);
         }
         if let Some(gradients) = &mut gradients {
             self.sums.accumulate(&copy, gradients);

@@ -94,7 +94,8 @@ impl<O: Signal, T: Signal, F: Fn(O, T) -> Tensor<1> + Send> LossEnd for Gathered
         }
         match (&mut self.gradients, self.waiting[micro_batch].take()) {
             (Computed::Gradients(Some(gradients)), Some(outputs)) => {
-                FloatGradients::of_leaves(&outputs, Some(gradients), Passing::default())
+                let passing = Passing::default();
+                FloatGradients::of_leaves(&outputs, Some(gradients), passing, &self.device)
             }
             _ => FloatGradients::default(),
         }

@@ -46,8 +46,9 @@ impl AnySignal {
         &self,
         gradients: Option<&mut Gradients>,
         passing: Passing,
+        stage: &StageDevice,
     ) -> FloatGradients {
-        self.0.gradients(gradients, passing)
+        self.0.gradients(gradients, passing, stage)
     }
 
     pub(crate) fn receive_gradients(
@@ -85,7 +86,12 @@ trait Erased: Send {
     fn into_plain(self: Box<Self>) -> AnySignal;
     fn receive(self: Box<Self>, stage: &StageDevice) -> AnySignal;
     fn into_leaves(self: Box<Self>, stage: &StageDevice, require_grad: bool) -> AnySignal;
-    fn gradients(&self, gradients: Option<&mut Gradients>, passing: Passing) -> FloatGradients;
+    fn gradients(
+        &self,
+        gradients: Option<&mut Gradients>,
+        passing: Passing,
+        stage: &StageDevice,
+    ) -> FloatGradients;
     fn receive_gradients(
         &self,
         gradients: FloatGradients,
@@ -116,8 +122,13 @@ impl<S: Signal> Erased for S {
         AnySignal::new(stage.leaves(*self, require_grad))
     }
 
-    fn gradients(&self, gradients: Option<&mut Gradients>, passing: Passing) -> FloatGradients {
-        FloatGradients::of_leaves(self, gradients, passing)
+    fn gradients(
+        &self,
+        gradients: Option<&mut Gradients>,
+        passing: Passing,
+        stage: &StageDevice,
+    ) -> FloatGradients {
+        FloatGradients::of_leaves(self, gradients, passing, stage)
     }
 
     fn receive_gradients(

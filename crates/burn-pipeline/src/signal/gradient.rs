@@ -25,9 +25,9 @@ enum Entry {
 pub(crate) struct Passing(HashMap<u64, FloatGradients>);
 
 impl Passing {
-    fn add<T: Signal>(&mut self, skip: &Skip<T>, gradients: FloatGradients) {
+    fn add<T: Signal>(&mut self, skip: &Skip<T>, gradients: FloatGradients, stage: &StageDevice) {
         let gradients = match self.0.remove(&skip.id()) {
-            Some(others) => others.plus(gradients, skip.value()),
+            Some(others) => others.plus(gradients, skip.value(), stage),
             None => gradients,
         };
         self.0.insert(skip.id(), gradients);
@@ -40,15 +40,17 @@ impl Passing {
 
 impl FloatGradients {
     /// The gradients that a backward pass left at `leaves`, if there was one, and those of skips
-    /// that pass by.
+    /// that pass by, which come to `stage` where it has used the skip as well.
     pub(crate) fn of_leaves<S: Signal>(
         leaves: &S,
         gradients: Option<&mut Gradients>,
         passing: Passing,
+        stage: &StageDevice,
     ) -> Self {
         let mut taker = Taker {
             gradients,
             passing,
+            stage,
             taken: Self::default(),
         };
         leaves.visit(&mut taker);
@@ -79,11 +81,13 @@ impl FloatGradients {
         root.sum
     }
 
-    /// The sum of both, tensor by tensor of `signal`, on the devices of these.
-    fn plus<S: Signal>(self, others: Self, signal: &S) -> Self {
+    /// The sum of both, tensor by tensor of `signal`, on the devices of these. It is `stage` that
+    /// receives the others.
+    fn plus<S: Signal>(self, others: Self, signal: &S, stage: &StageDevice) -> Self {
         let mut plus = Plus {
             these: self,
             others,
+            stage,
             sums: Self::default(),
         };
         signal.visit(&mut plus);
@@ -132,6 +136,7 @@ fn add(sum: &mut Option<Tensor<1>>, term: Option<Tensor<1>>) {
 struct Taker<'a> {
     gradients: Option<&'a mut Gradients>,
     passing: Passing,
+    stage: &'a StageDevice,
     taken: FloatGradients,
 }
 
@@ -149,10 +154,10 @@ impl SignalVisitor for Taker<'_> {
     fn visit_skip<T: Signal>(&mut self, skip: &Skip<T>) {
         let used = skip.recorded().map(|leaves| {
             let gradients = self.gradients.as_deref_mut();
-            FloatGradients::of_leaves(&leaves, gradients, Passing::default())
+            FloatGradients::of_leaves(&leaves, gradients, Passing::default(), self.stage)
         });
         let all = match (used, self.passing.take(skip)) {
-            (Some(used), Some(passing)) => used.plus(passing, skip.value()),
+            (Some(used), Some(passing)) => used.plus(passing, skip.value(), self.stage),
             (used, passing) => used.or(passing).unwrap_or_default(),
         };
         self.taken.0.push_back(Entry::Skip(all));
@@ -188,7 +193,7 @@ impl SignalVisitor for Receive<'_> {
         let arrived = self.arrived.next_skip();
         let mut received = FloatGradients::default();
         match skip.is_foreign() {
-            true => self.passing.add(skip, arrived),
+            true => self.passing.add(skip, arrived, self.stage),
             false => received = arrived.receive(skip.value(), self.stage).0,
         }
         self.received.0.push_back(Entry::Skip(received));
@@ -219,17 +224,18 @@ impl SignalVisitor for Root {
     }
 }
 
-struct Plus {
+struct Plus<'a> {
     these: FloatGradients,
     others: FloatGradients,
+    stage: &'a StageDevice,
     sums: FloatGradients,
 }
 
-impl SignalVisitor for Plus {
+impl SignalVisitor for Plus<'_> {
     fn visit_float<const D: usize>(&mut self, _tensor: &Tensor<D>) {
         let sum = match (self.these.next::<D>(), self.others.next::<D>()) {
             (Some(this), Some(other)) => {
-                let other = other.to_device(&this.device());
+                let other = self.stage.receive(other).to_device(&this.device());
                 Some(this + other)
             }
             (this, other) => this.or(other),
@@ -245,7 +251,7 @@ impl SignalVisitor for Plus {
         let sum = self
             .these
             .next_skip()
-            .plus(self.others.next_skip(), skip.value());
+            .plus(self.others.next_skip(), skip.value(), self.stage);
         self.sums.0.push_back(Entry::Skip(sum));
     }
 }

@@ -122,6 +122,22 @@ fn a_skip_may_be_used_by_several_layers(
     }
 }
 
+/// Every stage that uses it receives it, and its gradient comes back by all of them.
+#[test]
+fn the_bytes_of_a_skip_with_several_uses_are_those_of_each() {
+    let device = Device::flex();
+    let config = PipelineConfig::new().with_num_micro_batches(2);
+    let pipeline = pipeline::<Everywhere>(&config, &[1; 6], &device);
+    let (input, target) = Everywhere::batch(6, &device);
+    let step = pipeline
+        .train_step(input, target, Everywhere::loss)
+        .unwrap();
+    // A boundary and the skip, the gradient of a boundary and what those behind make of the skip.
+    let of_stages = [2, 4, 4, 4, 4, 2];
+    let expected: Vec<u64> = of_stages.iter().map(|moved| moved * 6 * BYTES).collect();
+    assert_eq!(step.bytes_received, expected);
+}
+
 /// A skip that nobody asks for moves nowhere and takes part in nothing.
 #[test]
 fn an_unused_skip_costs_nothing() {
