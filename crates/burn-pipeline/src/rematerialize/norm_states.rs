@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::OwnLayers;
 use crate::layer::{LayerMapper, LayerVisitor, Sequential};
@@ -27,8 +27,13 @@ pub(super) fn find<M: Sequential>(model: &M, layers: &Range<usize>) -> Vec<Norm>
     finder.norms
 }
 
-/// Give all their statistics one value, in `copy` and all that share them with it.
-pub(super) fn set<M: Sequential>(copy: M, layers: &Range<usize>, norms: &[Norm], value: f64) -> M {
+/// Give all their statistics the value of their type, in `copy` and all that share them with it.
+pub(super) fn set<M: Sequential>(
+    copy: M,
+    layers: &Range<usize>,
+    norms: &[Norm],
+    value: fn(DType) -> f64,
+) -> M {
     copy.map_layers(&mut OwnLayers::new(layers, Set { norms, value }))
 }
 
@@ -91,7 +96,7 @@ impl ModuleVisitor for Finder {
 
 struct Set<'a> {
     norms: &'a [Norm],
-    value: f64,
+    value: fn(DType) -> f64,
 }
 
 impl LayerMapper for Set<'_> {
@@ -103,7 +108,7 @@ impl LayerMapper for Set<'_> {
 impl ModuleMapper for Set<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match is_of(self.norms, param.id) {
-            true => param.map(|tensor| tensor.full_like(self.value)),
+            true => param.map(|tensor| tensor.full_like((self.value)(tensor.dtype()))),
             false => param,
         }
     }

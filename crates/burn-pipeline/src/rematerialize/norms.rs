@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::ParamId;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::Statistics;
 use super::norm_states::{Norm, Values, find, read, set};
@@ -47,8 +47,22 @@ impl Decays {
 }
 
 /// So much larger than any statistic that adding one changes nothing: what a forward leaves of it
-/// is `a`, exactly.
-const PROBE: f64 = (1u128 << 100) as f64;
+/// is `a`, as exactly as a number of this type can say.
+fn probe(dtype: DType) -> f64 {
+    let exponent = match dtype {
+        DType::F16 => 14,
+        _ => 100,
+    };
+    (1u128 << exponent) as f64
+}
+
+/// The part of the probe that is left, if any number of it is finite.
+fn decay_of(left: &Tensor<1>) -> Option<f64> {
+    let data = left.clone().into_data();
+    let largest = data.iter::<f64>().filter(|left| left.is_finite());
+    let largest = largest.reduce(f64::max)?;
+    Some(largest / probe(left.dtype()))
+}
 
 impl Norms {
     pub(crate) fn of<M: Sequential>(
@@ -81,21 +95,23 @@ impl Norms {
 
     /// Make `copy`, whose statistics are its own, show in its next forward how fast they move.
     pub(crate) fn probe<M: Sequential>(&self, copy: M, layers: &Range<usize>) -> M {
-        set(copy, layers, &self.norms, PROBE)
+        set(copy, layers, &self.norms, probe)
     }
 
-    /// Read what a forward has made of the [`probe`](Self::probe).
+    /// Read what a forward has made of the [`probe`](Self::probe). Inputs that are not finite show
+    /// nothing: then the next micro-batch is asked, and until one shows it, statistics do not move.
     ///
     /// # Panics
     ///
     /// When the statistics are no moving average.
-    pub(crate) fn learn<M: Sequential>(&self, probe: &M, layers: &Range<usize>) {
-        let mut left = read(probe, layers, &self.norms);
+    pub(crate) fn learn<M: Sequential>(&self, copy: &M, layers: &Range<usize>) {
+        let mut left = read(copy, layers, &self.norms);
         for norm in &self.norms {
-            let left = left
-                .remove(&norm.mean)
-                .and_then(|left| left.max().into_data().iter::<f64>().next());
-            let decay = left.map_or(f64::NAN, |left| left / PROBE);
+            let decay = match left.remove(&norm.mean) {
+                Some(left) => decay_of(&left),
+                None => Some(f64::NAN),
+            };
+            let Some(decay) = decay else { continue };
             assert!(
                 (0.0..=1.0).contains(&decay),
                 "the running mean {} of a `BatchNorm` is no moving average of its inputs' means: \
@@ -109,7 +125,7 @@ impl Norms {
     /// Let `copy` start its next micro-batch from zero.
     pub(crate) fn start<M: Sequential>(&self, copy: &M, layers: &Range<usize>) {
         if !self.norms.is_empty() {
-            set(copy.clone(), layers, &self.norms, 0.0);
+            set(copy.clone(), layers, &self.norms, |_| 0.0);
         }
     }
 

@@ -1,10 +1,10 @@
 //! Batch norm in training: each micro-batch is normalised by its own statistics, and the running
 //! ones move on once per mini-batch, by those of all its samples.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::optim::{GradientsParams, SgdConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use burn_pipeline::{
     AnySignal, PipelineConfig, PipelineModule, Placement, Ranked, Rematerialization, ScheduleKind,
     Sequential, ranked,
@@ -173,6 +173,67 @@ fn statistics_move_as_fast_as_they_are_told(#[values(0.0, 0.1, 0.37, 1.0)] momen
         for (name, values) in &found {
             assert_same(name, &still[name], values);
         }
+    }
+}
+
+/// A plain model has a loss that is not a number then, and no error.
+#[rstest]
+fn a_first_mini_batch_that_is_not_finite_fails_no_step(
+    #[values(f32::NAN, f32::INFINITY)] wrong: f32,
+) {
+    let device = Device::flex();
+    let norm: Ranked<BatchNorm, 2> = ranked(filled(BatchNormConfig::new(3).init(&device)));
+    let pipeline = PipelineConfig::new()
+        .with_num_micro_batches(3)
+        .init(norm, Placement::even(std::slice::from_ref(&device)))
+        .unwrap();
+    let before = running(parameters(&pipeline));
+    let loss = |input: Tensor<2>| {
+        let step = pipeline.train_step(input, (), |output, ()| output.abs().sum());
+        step.unwrap().loss.into_scalar::<f32>()
+    };
+    assert!(loss(Tensor::full([6, 3], wrong, &device)).is_nan());
+    assert_same_parameters(&running(parameters(&pipeline)), &before);
+
+    assert!(loss(floats([6, 3], 4, &device)).is_finite());
+    let after = running(parameters(&pipeline));
+    assert_ne!(after, before);
+    assert!(after.values().flatten().all(|value| value.is_finite()));
+}
+
+/// What is left of a huge number in half precision is no number at all.
+#[rstest]
+fn statistics_in_half_precision_move_on(
+    #[values((FloatDType::F16, 2e-3), (FloatDType::BF16, 2e-2))] (half, tolerance): (
+        FloatDType,
+        f32,
+    ),
+) {
+    let device = Device::flex();
+    let model = || -> Vec<Ranked<BatchNorm, 2>> {
+        let norm = filled(BatchNormConfig::new(3).init(&device));
+        vec![ranked(norm.map(&mut Cast(half)))]
+    };
+    let step = |num_micro_batches| {
+        let pipeline = PipelineConfig::new()
+            .with_num_micro_batches(num_micro_batches)
+            .init(model(), Placement::even(std::slice::from_ref(&device)))
+            .unwrap();
+        let input = (floats([6, 3], 4, &device) * 3.0 + 10.0).cast(half);
+        let step = pipeline.train_step(input, (), |output, ()| output.abs().sum());
+        step.map(|_| running(parameters(&pipeline))).unwrap()
+    };
+    let (split, whole) = (step(3), step(1));
+    for (name, values) in &whole {
+        assert_close(name, &split[name], values, tolerance);
+    }
+}
+
+struct Cast(FloatDType);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor.cast(self.0))
     }
 }
 
