@@ -2,7 +2,7 @@
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
-use burn::optim::{GradientsAccumulator, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn_pipeline::{PipelineConfig, PipelineModule, Sequential};
 use burn_pipeline_tests::compare::{
