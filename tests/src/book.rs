@@ -20,6 +20,8 @@ chapters! {
     schedules: "../../book/src/schedules.md",
     timelines: "../../book/src/timelines.md",
     writing_schedules: "../../book/src/writing_schedules.md",
+    between_steps: "../../book/src/between_steps.md",
+    saving_and_resuming: "../../book/src/saving_and_resuming.md",
     restrictions: "../../book/src/restrictions.md",
     internals: "../../book/src/internals.md",
     glossary: "../../book/src/glossary.md",

@@ -32,12 +32,14 @@ const SEED: u64 = 7;
 #[case::running_statistics(goes_on::<Convolution>, [vec![8], vec![4, 4], vec![1, 1, 6]])]
 #[case::adapters(goes_on::<LowRank>, [vec![5], vec![2, 3], vec![1, 1, 3]])]
 fn a_run_goes_on_to_the_same_bits_on_another_partition_and_schedule(
-    #[case] goes_on: fn(&[Vec<usize>; 3], fn() -> ModuleOptimizer),
+    #[case] goes_on: GoesOn,
     #[case] counts: [Vec<usize>; 3],
     #[values(adam, momentum, in_groups)] optimizer: fn() -> ModuleOptimizer,
 ) {
     goes_on(&counts, optimizer);
 }
+
+type GoesOn = fn(&[Vec<usize>; 3], fn() -> ModuleOptimizer);
 
 fn goes_on<T: Toy>(counts: &[Vec<usize>; 3], optimizer: fn() -> ModuleOptimizer) {
     let _generator = T::DRAWS.then(generator);

@@ -9,7 +9,7 @@ use burn::store::RecordError;
 use burn::tensor::{Float, Tensor};
 use burn_pack::{Scalar, Writer};
 
-use crate::saved::weights::{Recorded, write};
+use super::recorded::{Recorded, write};
 
 /// The name of the decay in a file of averages.
 const DECAY: &str = "decay";

@@ -7,6 +7,7 @@ mod gradients;
 mod jobs;
 mod owners;
 mod pieces;
+mod recorded;
 mod scale;
 mod take;
 mod update;
@@ -15,3 +16,5 @@ pub use base::PipelineOptimizer;
 pub use clip::{clip_gradients_by_norm, clip_gradients_by_value};
 pub use ema::Ema;
 pub use scale::{LossScaler, LossScalerConfig};
+
+pub(crate) use recorded::{Recorded, write};

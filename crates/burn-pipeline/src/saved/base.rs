@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::directory::{Contents, Directory, read_run, run_path};
-use super::weights::{Recorded, write};
 use super::{LoadError, SaveError};
 use crate::layer::Sequential;
+use crate::optimizer::{Recorded, write};
 use crate::{Ema, PipelineModule, PipelineOptimizer};
 
 /// A directory in which a run is saved, and from which it goes on.

@@ -89,6 +89,9 @@ impl<F: Fn(ParamId) -> bool> ModuleVisitor for Collect<F> {
     }
 }
 
+/// A tensor and the id that its parameter had.
+type WithId<const D: usize, K> = (Option<ParamId>, Tensor<D, K>);
+
 /// A file of parameters that has been opened. Each is read when it is taken.
 pub(crate) struct Recorded {
     tensors: BTreeMap<String, burn_pack::Tensor>,
@@ -145,12 +148,12 @@ impl Recorded {
         }
     }
 
-    /// The tensor of a path, on `device`, with the id that its parameter had.
+    /// The tensor of a path, on `device`.
     pub(crate) fn take<const D: usize, K: Basic>(
         &mut self,
         path: &str,
         device: &Device,
-    ) -> Option<Result<(Option<ParamId>, Tensor<D, K>), RecordError>> {
+    ) -> Option<Result<WithId<D, K>, RecordError>> {
         let tensor = self.tensors.remove(path)?;
         let read = || {
             let (_, dtype, shape, id, bytes) = tensor.into_parts()?;
