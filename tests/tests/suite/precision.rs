@@ -1,16 +1,21 @@
 //! Half precision on master weights.
 
 use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{DType, Device, Tensor};
 use burn_pipeline::{
-    PipelineConfig, PipelineModule, Precision, Rematerialization, ScheduleKind, Sequential, Skip,
+    LossScaler, LossScalerConfig, PipelineConfig, PipelineModule, PipelineOptimizer, Placement,
+    Precision, Rematerialization, Saved, ScheduleKind, Sequential, Skip, lift,
 };
-use burn_pipeline_tests::compare::{Step, assert_close, assert_close_parameters, parameters};
-use burn_pipeline_tests::data::generator;
+use burn_pipeline_tests::compare::{
+    Step, assert_close, assert_close_parameters, assert_same_parameters, parameters, values,
+};
+use burn_pipeline_tests::data::{filled, floats, generator};
 use burn_pipeline_tests::models::{
     Convolution, Frozen, Mlp, Pair, Skips, Tied, Toy, WithoutDropout, mean_square,
 };
+use burn_pipeline_tests::optimizers::adam;
 use burn_pipeline_tests::pipelined::{first_step, partitions_for, pipeline};
 use rstest::rstest;
 
@@ -146,6 +151,164 @@ fn boundaries_are_half_as_large() {
     let full = bytes(Precision::Full);
     let half: Vec<u64> = full.iter().map(|bytes| bytes / 2).collect();
     assert_eq!(bytes(Precision::BF16), half);
+}
+
+/// A cut is not to narrow what a layer widens on purpose.
+#[test]
+fn what_a_layer_sends_in_full_precision_arrives_in_full_precision() {
+    let config = PipelineConfig::new()
+        .with_num_micro_batches(2)
+        .with_precision(Precision::BF16);
+    let step = |counts: &[usize]| {
+        let device = Device::flex();
+        let layers: [fn(&Linear, Tensor<2>) -> Tensor<2>; 3] = [
+            |linear, input| linear.forward(input).cast(DType::F32),
+            |linear, input| {
+                assert_eq!(input.dtype(), DType::F32);
+                linear.forward((input * 3.0 + 0.001).cast(DType::BF16))
+            },
+            |linear, input| linear.forward(input),
+        ];
+        let layers = layers.map(|it| lift(LinearConfig::new(4, 4).init(&device), it));
+        let model: Vec<_> = filled(layers.into());
+        let devices = vec![device.clone(); counts.len()];
+        let placement = Placement::from_counts(&devices, counts);
+        let pipeline = config.init(model, placement).unwrap();
+        let input = floats([6, 4], 1, &device);
+        let step = pipeline.train_step(input, (), |output, ()| output.powi_scalar(2).mean());
+        let step = step.unwrap();
+        Step::new(step.loss, &step.grads, &pipeline)
+    };
+    let whole = step(&[3]);
+    step(&[1, 2]).assert_same(&whole);
+    step(&[1, 1, 1]).assert_same(&whole);
+}
+
+#[rstest]
+#[case::f16(Precision::F16, 2e-2)]
+#[case::bf16(Precision::BF16, 5e-2)]
+fn a_model_learns_in_half_precision_what_it_learns_in_full(
+    #[case] precision: Precision,
+    #[case] tolerance: f32,
+    #[values("gpipe", "1f1b")] schedule: &str,
+) {
+    let kind: ScheduleKind = schedule.parse().unwrap();
+    let config = PipelineConfig::new().with_schedule(kind);
+    let full = train(&config, &[2, 3], 60);
+    let half = config.with_precision(precision);
+    let in_two = train(&half, &[2, 3], 60);
+    let in_three = train(&half, &[1, 3, 1], 60);
+    println!("full {full:?}, half {in_two:?}");
+    assert_eq!(in_two, in_three);
+    let (first, last) = (full[0], full[59]);
+    assert!(last < first / 4.0, "{first} to {last}");
+    for (full, half) in full.iter().zip(&in_two) {
+        assert!((full - half).abs() < tolerance * first, "{full} {half}");
+    }
+}
+
+#[test]
+fn layers_compute_in_half_precision() {
+    let pipeline = PipelineConfig::new()
+        .with_precision(Precision::F16)
+        .init(
+            lift(
+                Mlp::model(&Device::flex()),
+                |model: &Mlp, input: Tensor<2>| {
+                    assert_eq!(input.dtype(), DType::F16);
+                    model.forward_by_hand(input)
+                },
+            ),
+            Placement::even(&[Device::flex()]),
+        )
+        .unwrap();
+    let (input, target) = Mlp::batch(6, &Device::flex());
+    pipeline
+        .train_step(input, target, |output: Tensor<2>, target: Tensor<2>| {
+            assert_eq!((output.dtype(), target.dtype()), (DType::F32, DType::F32));
+            Mlp::loss(output, target)
+        })
+        .unwrap();
+}
+
+/// A loss of which gradients are below the least number of `f16`, and so large that it overflows.
+#[test]
+fn a_scaler_finds_a_scale_at_which_gradients_neither_vanish_nor_overflow() {
+    let config = PipelineConfig::new().with_precision(Precision::F16);
+    let pipeline = pipeline::<Mlp>(&config, &[2, 3], &Device::flex());
+    let step = |scale| {
+        let (input, target) = Mlp::batch(6, &Device::flex());
+        let step = pipeline.prepare_step(input, target).with_loss_scale(scale);
+        step.run(|output, target| Mlp::loss(output, target) * 1e-7)
+            .unwrap()
+            .grads
+    };
+    let numbers = |grads| -> Vec<f32> {
+        let step = Step::new(Tensor::zeros([1], &Device::flex()), &grads, &pipeline);
+        step.gradients.into_values().flatten().flatten().collect()
+    };
+    let unscaled = numbers(step(1.0));
+    let num_zeros = |numbers: &[f32]| numbers.iter().filter(|x| **x == 0.0).count();
+
+    let mut scaler: LossScaler = LossScalerConfig::new()
+        .with_initial_scale(2f64.powi(45))
+        .init();
+    let mut num_left_out = 0;
+    let found = loop {
+        match scaler.unscale(&pipeline, step(scaler.scale())) {
+            Some(grads) => break numbers(grads),
+            None => num_left_out += 1,
+        }
+    };
+    println!("{num_left_out} left out, scale {}", scaler.scale());
+    assert!(num_left_out > 0);
+    assert!(found.iter().all(|x| x.is_finite()));
+    assert!(num_zeros(&found) < num_zeros(&unscaled));
+}
+
+#[test]
+fn a_saved_run_goes_on_in_half_precision() {
+    let name = format!("half-{}", burn::module::ParamId::new().val());
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let config = PipelineConfig::new().with_precision(Precision::BF16);
+    let start = || pipeline::<Convolution>(&config, &[4, 4], &Device::flex());
+    let steps = |mut pipeline: PipelineModule<Convolution>, optimizer: &mut PipelineOptimizer| {
+        for _ in 0..3 {
+            let (input, target) = Convolution::batch(6, &Device::flex());
+            let step = pipeline.train_step(input, target, Convolution::loss);
+            pipeline = optimizer.step(0.05, pipeline, step.unwrap().grads).unwrap();
+        }
+        pipeline
+    };
+    let mut optimizer = PipelineOptimizer::new(adam());
+    let half_way = steps(start(), &mut optimizer);
+    let saved = Saved::new(&directory);
+    saved.save(&half_way, &optimizer, None, &()).unwrap();
+    let straight = steps(half_way, &mut optimizer);
+    let loaded = saved
+        .load::<_, ()>(start(), PipelineOptimizer::new(adam()))
+        .unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+    let mut optimizer = loaded.optimizer;
+    let resumed = steps(loaded.pipeline, &mut optimizer);
+    assert_same_parameters(&parameters(&resumed), &parameters(&straight));
+}
+
+fn train(config: &PipelineConfig, counts: &[usize], num_steps: usize) -> Vec<f32> {
+    let mut pipeline = pipeline::<Mlp>(config, counts, &Device::flex());
+    let mut optimizer = PipelineOptimizer::new(adam());
+    let mut scaler = LossScalerConfig::new().with_initial_scale(256.0).init();
+    let mut losses = Vec::new();
+    for _ in 0..num_steps {
+        let (input, target) = Mlp::batch(12, &Device::flex());
+        let step = pipeline.prepare_step(input, target);
+        let step = step.with_loss_scale(scaler.scale()).run(Mlp::loss).unwrap();
+        losses.extend(values(step.loss.into_data()));
+        if let Some(grads) = scaler.unscale(&pipeline, step.grads) {
+            pipeline = optimizer.step(0.01, pipeline, grads).unwrap();
+        }
+    }
+    losses
 }
 
 fn assert_full(pipeline: &PipelineModule<Convolution>, grads: &GradientsParams) {

@@ -125,16 +125,17 @@ impl<M: Sequential> Chunk<M> {
 
     fn forward(&mut self, micro_batch: usize, boundary: AnySignal) -> Result<(), Halt> {
         let started = Instant::now();
+        let device = &self.task.layers.device;
         let boundary = match &self.task.source {
-            // What the caller gives comes from no stage.
-            Source::Batch(_) => boundary.receive(&self.task.layers.device.counting()),
-            Source::Before(_) => boundary.receive(&self.task.layers.device),
+            // What the caller gives comes from no stage. A boundary is not cast: where layers send
+            // more than half precision, a cut between them must not take it away.
+            Source::Batch(_) => boundary.receive(&device.counting()).cast(device),
+            Source::Before(_) => boundary.receive(device),
         };
         self.moving += started.elapsed();
         if let Some(probe) = self.copies.probe() {
-            let device = self.task.layers.device.in_full_precision().counting();
-            let inputs = boundary.clone().receive(&device);
-            let inputs = inputs.into_leaves(&device, false);
+            let device = self.task.layers.device.in_full_precision();
+            let inputs = boundary.clone().cast(&device).into_leaves(&device, false);
             self.task.layers.train(&probe, micro_batch, inputs);
             self.copies.learn(&probe);
         }

@@ -48,10 +48,8 @@ pub(crate) fn infer<M: Sequential + 'static>(
     let mut chunks: Vec<Vec<InferChunk>> = step.devices.iter().map(|_| Vec::new()).collect();
     for part in 0..step.partition.num_stages() {
         let (outputs, next) = mailbox();
-        let mut layers = step.layers(part);
-        layers.device = layers.device.in_full_precision();
         chunks[step.stage_of(part)].push(InferChunk {
-            layers,
+            layers: step.layers(part),
             boundaries,
             outputs,
         });

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 ///
 /// With a half precision, parameters stay as they are, and so do their gradients, the optimizer and
 /// running statistics: master weights. Each stage computes on a copy of its parameters that is cast
-/// once per step; every float tensor of a signal is cast where a stage receives it, so boundaries
-/// and activations take half the memory, and boundaries half the time on the way. The loss gets
-/// the outputs in `f32`, and each micro-batch's gradients are cast to `f32` before they are summed
-/// (Micikevicius et al., *Mixed Precision Training*, 2018, section 3.1). Inference computes in the
-/// precision of the parameters.
+/// once per step, and the float tensors of the mini-batch are cast where they enter the first
+/// layer: so activations and boundaries take half the memory, and boundaries half the time on the
+/// way, unless a layer sends more. The loss gets the outputs in `f32`, and each micro-batch's
+/// gradients are cast to `f32` before they are summed (Micikevicius et al., *Mixed Precision
+/// Training*, 2018, section 3.1). Inference computes in the precision of the parameters.
 ///
 /// The numbers are still the same for every partition and rematerialization. Whether a device has
 /// the operations is for its backend to say: one that lacks them fails in the first step.

@@ -101,7 +101,7 @@ impl Place {
         let key = mixed(self.seed, [self.step, layer, self.num_calls]);
         let per_sample = match self.num_samples {
             0 => 0,
-            num_samples if num_elements % num_samples == 0 => num_elements / num_samples,
+            num_samples if num_elements.is_multiple_of(num_samples) => num_elements / num_samples,
             _ => 0,
         };
         Numbers {

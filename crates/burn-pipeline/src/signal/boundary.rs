@@ -156,8 +156,7 @@ struct Receive<'a>(&'a StageDevice);
 
 impl SignalMapper for Receive<'_> {
     fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
-        let tensor = self.0.received(tensor);
-        self.0.cast(tensor)
+        self.0.received(tensor)
     }
 
     fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {

@@ -38,6 +38,10 @@ impl AnySignal {
         self.0.receive(stage)
     }
 
+    pub(crate) fn cast(self, stage: &StageDevice) -> Self {
+        self.0.cast(stage)
+    }
+
     pub(crate) fn into_leaves(self, stage: &StageDevice, require_grad: bool) -> Self {
         self.0.into_leaves(stage, require_grad)
     }
@@ -85,6 +89,7 @@ trait Erased: Send {
     fn duplicate(&self) -> AnySignal;
     fn into_plain(self: Box<Self>) -> AnySignal;
     fn receive(self: Box<Self>, stage: &StageDevice) -> AnySignal;
+    fn cast(self: Box<Self>, stage: &StageDevice) -> AnySignal;
     fn into_leaves(self: Box<Self>, stage: &StageDevice, require_grad: bool) -> AnySignal;
     fn gradients(
         &self,
@@ -116,6 +121,10 @@ impl<S: Signal> Erased for S {
 
     fn receive(self: Box<Self>, stage: &StageDevice) -> AnySignal {
         AnySignal::new(stage.receive(*self))
+    }
+
+    fn cast(self: Box<Self>, stage: &StageDevice) -> AnySignal {
+        AnySignal::new(stage.cast_signal(*self))
     }
 
     fn into_leaves(self: Box<Self>, stage: &StageDevice, require_grad: bool) -> AnySignal {
