@@ -15,8 +15,9 @@ use crate::models::{Input, Toy};
 pub fn whole<T: Toy>(model: &T::Model, batch: (Input<T>, T::Target)) -> Step {
     let (input, target) = batch;
     let samples = 0..num_samples(&input);
-    let output = with_random_step(0, 0, samples, || model.forward_layers(input));
-    let loss = T::loss(output, target);
+    let loss = with_random_step(0, 0, samples, || {
+        T::loss(model.forward_layers(input), target)
+    });
     let gradients = GradientsParams::from_grads(loss.backward(), model);
     Step::new(loss, &gradients, model)
 }
@@ -51,13 +52,14 @@ impl ByMicroBatches {
         {
             let share = part.len() as f64 / num_samples as f64;
             let of_part = narrow(input.clone(), part.clone());
-            let output = match T::DRAWS {
-                true => self.seeded_forward(model, of_part, micro_batch, device),
-                false => with_random_step(self.seed, self.step, part.clone(), || {
-                    model.forward_layers(of_part)
-                }),
-            };
-            let loss = T::loss(output, narrow(target.clone(), part));
+            let target = narrow(target.clone(), part.clone());
+            let loss = with_random_step(self.seed, self.step, part, || {
+                let output = match T::DRAWS {
+                    true => self.seeded_forward(model, of_part, micro_batch, device),
+                    false => model.forward_layers(of_part),
+                };
+                T::loss(output, target)
+            });
             losses.push(loss * share);
         }
 

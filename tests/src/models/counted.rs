@@ -49,7 +49,7 @@ impl Layer for Attention {
 }
 
 /// Noise, three blocks of attention, a dropout of its own, and a head: six layers, all of whose
-/// random numbers are counted.
+/// random numbers are counted. The loss drops out as well.
 #[derive(Module, Sequential, Debug)]
 pub struct Counted {
     noise: Ranked<GaussianNoise, 3>,
@@ -86,6 +86,6 @@ impl Toy for Counted {
     }
 
     fn loss(output: Tensor<3>, target: Tensor<3>) -> Tensor<1> {
-        mean_square(output, target)
+        mean_square(DropoutConfig::new(0.1).init().forward(output), target)
     }
 }

@@ -209,7 +209,9 @@ impl<M: Sequential> Chunk<M> {
             }
             Sink::Loss(end) => {
                 self.task.layers.position.in_loss = true;
+                let entered = self.task.layers.enter_loss(micro_batch);
                 let loss = end.loss(micro_batch, outputs.clone(), pass);
+                drop(entered);
                 self.task.layers.position.in_loss = false;
                 Ok(match loss {
                     Some(loss) if loss.is_tracked() => Outputs::Loss(Box::new(loss)),

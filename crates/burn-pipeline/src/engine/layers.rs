@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::report::Position;
 use crate::layer::Sequential;
-use crate::random::{enter_layer, layer_seed};
+use crate::random::{Entered, enter_layer, enter_step, layer_seed};
 use crate::rematerialize::{Draw, LayerFacts};
 use crate::signal::{AnySignal, StageDevice};
 
@@ -44,6 +44,11 @@ impl StageLayers {
         }
         self.position.layer = None;
         signal
+    }
+
+    /// What the loss of a micro-batch draws, it draws in no layer.
+    pub(crate) fn enter_loss(&self, micro_batch: usize) -> Entered {
+        enter_step(self.seed, self.step, self.samples[micro_batch].clone())
     }
 
     /// Run them on one micro-batch as in inference.

@@ -29,8 +29,8 @@ struct Place {
 ///
 /// It is for the plain model. Around
 /// [`Sequential::forward_layers`](crate::Sequential::forward_layers) each layer draws what it draws
-/// in a pipeline; anything else in `f` draws numbers of its own, which depend on the arguments and
-/// on how often `f` has drawn before. Only this thread is affected, and only until `f` returns.
+/// in a pipeline, and after it the loss draws what it draws in one; anything else in `f` draws numbers
+/// that depend on the arguments and on how often `f` has drawn outside of layers before. Only this thread is affected, and only until `f` returns.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -50,8 +50,13 @@ pub fn with_random_step<R>(
     samples: Range<usize>,
     f: impl FnOnce() -> R,
 ) -> R {
-    let _entered = enter(place(seed, step, None, samples));
+    let _entered = enter_step(seed, step, samples);
     f()
+}
+
+/// Draw as what is in step `step` and in none of its layers, until the guard is dropped.
+pub(crate) fn enter_step(seed: u64, step: u64, samples: Range<usize>) -> Entered {
+    enter(place(seed, step, None, samples))
 }
 
 /// Draw as `layer` does in step `step` on these samples of the mini-batch, until the guard is

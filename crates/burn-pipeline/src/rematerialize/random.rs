@@ -26,7 +26,7 @@ pub enum RandomLayers {
     #[default]
     Detect,
     /// All of them: for layers that call Burn's generator themselves. The loss is not one of them:
-    /// what it draws differs when it is recomputed.
+    /// what it draws from Burn's generator differs when it is recomputed.
     Every,
     /// None of them: no lock. Right where the dropouts of `burn::nn` that are left all have
     /// probability 0; else their numbers depend on how threads race.
