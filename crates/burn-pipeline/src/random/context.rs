@@ -104,10 +104,9 @@ impl Place {
     fn numbers(self, num_elements: usize) -> Numbers {
         let layer = self.layer.map_or(u64::MAX, |layer| layer as u64);
         let key = mixed(self.seed, [self.step, layer, self.num_calls]);
-        let per_sample = match self.num_samples {
-            0 => 0,
-            num_samples if num_elements.is_multiple_of(num_samples) => num_elements / num_samples,
-            _ => 0,
+        let per_sample = match num_elements.is_multiple_of(self.num_samples) {
+            true => num_elements.checked_div(self.num_samples).unwrap_or(0),
+            false => 0,
         };
         Numbers {
             key: [key as u32, (key >> 32) as u32],

@@ -6,18 +6,14 @@ use burn::tensor::{DType, Device};
 use rstest::rstest;
 
 use super::context::{enter_layer, next_numbers};
-use super::numbers::Path;
+use super::numbers::{Numbers, Path};
 
 const LEN: usize = 1 << 15;
 
 /// What one layer drops out: `LEN` times 0 or 1, of `num_calls` calls the last.
 fn dropped(seed: u64, step: u64, layer: usize, num_calls: usize, prob: f64) -> Vec<f64> {
     let _entered = enter_layer(seed, step, layer, 0..LEN);
-    let mut numbers = None;
-    for _ in 0..num_calls {
-        numbers = next_numbers(LEN);
-    }
-    let numbers = numbers.expect("within a layer");
+    let numbers = numbers_of_call(num_calls);
     let mask = numbers.mask(LEN, prob, Path::Host, DType::F32, &Device::flex());
     let mask = mask.into_data().try_into_vec::<f32>().unwrap();
     let zero = |value: f32| if value == 0.0 { 1.0 } else { 0.0 };
@@ -26,14 +22,17 @@ fn dropped(seed: u64, step: u64, layer: usize, num_calls: usize, prob: f64) -> V
 
 fn noise(seed: u64, step: u64, layer: usize, num_calls: usize) -> Vec<f64> {
     let _entered = enter_layer(seed, step, layer, 0..LEN);
-    let mut numbers = None;
-    for _ in 0..num_calls {
-        numbers = next_numbers(LEN);
-    }
-    let numbers = numbers.expect("within a layer");
+    let numbers = numbers_of_call(num_calls);
     let noise = numbers.normal(LEN, 2.0, Path::Host, DType::F32, &Device::flex());
     let noise = noise.into_data().try_into_vec::<f32>().unwrap();
     noise.into_iter().map(f64::from).collect()
+}
+
+fn numbers_of_call(num_calls: usize) -> Numbers {
+    for _ in 1..num_calls {
+        next_numbers(LEN);
+    }
+    next_numbers(LEN).expect("within a layer")
 }
 
 fn mean(values: &[f64]) -> f64 {
