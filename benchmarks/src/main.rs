@@ -3,6 +3,7 @@
 //! One subcommand per question; `--json` prints one object per result instead of a table. The
 //! README of this folder says what each number means.
 
+mod dropout;
 mod measure;
 mod memory;
 mod models;
@@ -41,6 +42,8 @@ enum Bench {
     Scaling(scaling::Scaling),
     /// Time and peak memory of each schedule beside what its simulation says.
     Schedules(schedules::Schedules),
+    /// Dropout by counters beside the dropout of Burn, alone and in a pipeline.
+    Dropout(dropout::Dropout),
     /// Time and memory that it takes to simulate thousands of stages and micro-batches.
     Simulation(simulation::Simulation),
 }
@@ -53,6 +56,7 @@ fn main() {
         Bench::Memory(bench) => bench.run(&report),
         Bench::Scaling(bench) => bench.run(&report),
         Bench::Schedules(bench) => bench.run(&report),
+        Bench::Dropout(bench) => bench.run(&report),
         Bench::Simulation(bench) => bench.run(&report),
     }
 }

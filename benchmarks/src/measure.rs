@@ -24,6 +24,12 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The median of the ratios within each repetition.
+pub fn ratio(of: &[f64], to: &[f64]) -> f64 {
+    let ratios: Vec<_> = of.iter().zip(to).map(|(of, to)| of / to).collect();
+    median(&ratios)
+}
+
 /// Run `work` with kernels on `num_threads` threads of its own.
 pub fn with_threads<T: Send>(num_threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new()

@@ -5,7 +5,7 @@ use burn_pipeline::{PipelineConfig, PipelineModule, Placement, Rematerialization
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::measure::{device, median, pipeline_step, plain_step, seconds, with_threads};
+use crate::measure::{device, median, pipeline_step, plain_step, ratio, seconds, with_threads};
 use crate::models;
 use crate::report::Report;
 
@@ -163,12 +163,6 @@ impl Throughput {
         }
         contenders
     }
-}
-
-/// The median of the ratios within each repetition.
-fn ratio(of: &[f64], to: &[f64]) -> f64 {
-    let ratios: Vec<_> = of.iter().zip(to).map(|(of, to)| of / to).collect();
-    median(&ratios)
 }
 
 struct Contender<M> {
