@@ -17,6 +17,7 @@ chapters! {
     splitting: "../../book/src/splitting.md",
     signals: "../../book/src/signals.md",
     rematerialization: "../../book/src/rematerialization.md",
+    randomness_and_statistics: "../../book/src/randomness_and_statistics.md",
     schedules: "../../book/src/schedules.md",
     timelines: "../../book/src/timelines.md",
     writing_schedules: "../../book/src/writing_schedules.md",
