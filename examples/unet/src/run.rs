@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use burn::module::Module;
+use burn_pipeline::Sequential;
 
 use crate::progress::Progress;
 use crate::{Args, Error, Traffic, Training, training_batches, validate};
@@ -48,7 +49,7 @@ fn introduce(training: &Training, args: &Args, out: &mut impl Write) -> Result<(
         "model: {} parameters in {} layers, cut as {}\n\
          {}, {} micro-batches of pictures of {} by {}, recomputed: {}",
         pipeline.num_params(),
-        2 * args.depth + 2,
+        pipeline.inner().num_layers(),
         pipeline.partition(),
         args.schedule,
         args.micro_batches,
