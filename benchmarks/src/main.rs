@@ -11,6 +11,7 @@ mod report;
 mod scaling;
 mod schedules;
 mod simulation;
+mod skips;
 mod throughput;
 
 use clap::{Parser, Subcommand};
@@ -46,6 +47,8 @@ enum Bench {
     Dropout(dropout::Dropout),
     /// Time and memory that it takes to simulate thousands of stages and micro-batches.
     Simulation(simulation::Simulation),
+    /// Bytes moved and time of a step of a U-Net, with skips and through the stages.
+    Skips(skips::Skips),
 }
 
 fn main() {
@@ -58,5 +61,6 @@ fn main() {
         Bench::Schedules(bench) => bench.run(&report),
         Bench::Dropout(bench) => bench.run(&report),
         Bench::Simulation(bench) => bench.run(&report),
+        Bench::Skips(bench) => bench.run(&report),
     }
 }
