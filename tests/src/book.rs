@@ -16,6 +16,7 @@ chapters! {
     quick_start: "../../book/src/quick_start.md",
     splitting: "../../book/src/splitting.md",
     signals: "../../book/src/signals.md",
+    sharing_and_skips: "../../book/src/sharing_and_skips.md",
     rematerialization: "../../book/src/rematerialization.md",
     randomness_and_statistics: "../../book/src/randomness_and_statistics.md",
     schedules: "../../book/src/schedules.md",
