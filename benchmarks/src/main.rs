@@ -3,10 +3,12 @@
 //! One subcommand per question; `--json` prints one object per result instead of a table. The
 //! README of this folder says what each number means.
 
+mod clipping;
 mod dropout;
 mod measure;
 mod memory;
 mod models;
+mod optimizer;
 mod report;
 mod scaling;
 mod schedules;
@@ -45,6 +47,10 @@ enum Bench {
     Schedules(schedules::Schedules),
     /// Dropout by counters beside the dropout of Burn, alone and in a pipeline.
     Dropout(dropout::Dropout),
+    /// Time and memory of an optimizer's step on all stages beside Burn's on one thread.
+    Optimizer(optimizer::Optimizer),
+    /// What clipping by the norm of all gradients adds to a step.
+    Clipping(clipping::Clipping),
     /// Time and memory that it takes to simulate thousands of stages and micro-batches.
     Simulation(simulation::Simulation),
     /// Bytes moved and time of a step of a U-Net, with skips and through the stages.
@@ -60,6 +66,8 @@ fn main() {
         Bench::Scaling(bench) => bench.run(&report),
         Bench::Schedules(bench) => bench.run(&report),
         Bench::Dropout(bench) => bench.run(&report),
+        Bench::Optimizer(bench) => bench.run(&report),
+        Bench::Clipping(bench) => bench.run(&report),
         Bench::Simulation(bench) => bench.run(&report),
         Bench::Skips(bench) => bench.run(&report),
     }
