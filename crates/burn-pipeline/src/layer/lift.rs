@@ -1,7 +1,8 @@
 use core::fmt::Debug;
 
 use burn::module::{
-    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+    Content, Devices, DisplaySettings, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
+    ModuleVisitor,
 };
 use burn::tensor::Device;
 
@@ -100,4 +101,8 @@ impl<M: ModuleDisplay, I, O> ModuleDisplayDefault for Lift<M, I, O> {
     }
 }
 
-impl<M: ModuleDisplay, I, O> ModuleDisplay for Lift<M, I, O> {}
+impl<M: ModuleDisplay, I, O> ModuleDisplay for Lift<M, I, O> {
+    fn format(&self, settings: DisplaySettings) -> String {
+        self.module.format(settings)
+    }
+}

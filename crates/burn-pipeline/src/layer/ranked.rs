@@ -1,5 +1,6 @@
 use burn::module::{
-    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+    Content, Devices, DisplaySettings, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
+    ModuleVisitor,
 };
 use burn::tensor::{Device, Tensor};
 
@@ -108,4 +109,26 @@ impl<M: ModuleDisplay, const D: usize> ModuleDisplayDefault for Ranked<M, D> {
     }
 }
 
-impl<M: ModuleDisplay, const D: usize> ModuleDisplay for Ranked<M, D> {}
+impl<M: ModuleDisplay, const D: usize> ModuleDisplay for Ranked<M, D> {
+    fn format(&self, settings: DisplaySettings) -> String {
+        self.0.format(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::LinearConfig;
+
+    use super::*;
+    use crate::lift;
+
+    #[test]
+    fn it_is_shown_as_the_module_that_it_is() {
+        let linear = LinearConfig::new(3, 2).init(&Device::default());
+        let text = linear.format(DisplaySettings::default());
+        let ranked: Ranked<_, 2> = ranked(linear.clone());
+        assert_eq!(ranked.format(DisplaySettings::default()), text);
+        let lifted = lift(linear, burn::nn::Linear::forward::<2>);
+        assert_eq!(lifted.format(DisplaySettings::default()), text);
+    }
+}
