@@ -10,6 +10,8 @@ mod random;
 mod rematerialize;
 mod saved;
 mod signal;
+#[cfg(feature = "train")]
+mod train;
 
 pub use burn_pipeline_derive::{Sequential, Signal};
 pub use burn_pipeline_plan::{
@@ -35,6 +37,8 @@ pub use random::{
 pub use rematerialize::RandomLayers;
 pub use saved::{LoadError, Loaded, SaveError, Saved};
 pub use signal::{AnySignal, Signal, SignalMapper, SignalVisitor, Skip};
+#[cfg(feature = "train")]
+pub use train::{PipelineStep, PipelineStrategy};
 
 /// What the derives and the benchmarks speak of. Not for use by hand.
 #[doc(hidden)]

@@ -2,6 +2,7 @@
 
 mod base;
 mod config;
+mod display;
 mod gathered;
 mod init;
 mod loss;
@@ -14,6 +15,8 @@ mod tied;
 
 pub use base::PipelineModule;
 pub use config::PipelineConfig;
+#[cfg(feature = "train")]
+pub(crate) use loss::weigh;
 pub use precision::Precision;
 pub use step::{Reduction, StepOutput, TrainStep};
 
