@@ -5,6 +5,7 @@ pub mod compare;
 pub mod data;
 pub mod devices;
 pub mod fragile;
+pub mod learner;
 pub mod models;
 pub mod optimizers;
 pub mod pipelined;

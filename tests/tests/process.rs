@@ -8,13 +8,14 @@ use burn::nn::{Gelu, Linear, LinearConfig};
 use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor};
 use burn_pipeline::{
-    PipelineConfig, PipelineError, PipelineModule, PipelineOptimizer, Placement, Ranked,
-    Rematerialization, ScheduleKind, ranked,
+    PipelineConfig, PipelineError, PipelineModule, PipelineOptimizer, PipelineStrategy, Placement,
+    Ranked, Rematerialization, ScheduleKind, ranked,
 };
 use burn_pipeline_tests::data::floats;
 use burn_pipeline_tests::fragile::{
     Bridge, Bridged, Event, Fault, Fragile, Watched, bridge, fragile,
 };
+use burn_pipeline_tests::learner::{Classifier, Settings, in_stages, launch};
 use burn_pipeline_tests::models::mean_square;
 use peak_alloc::PeakAlloc;
 use rstest::rstest;
@@ -258,22 +259,24 @@ fn a_loss_that_depends_on_nothing_is_an_error_and_leaves_no_graph_behind() {
     );
 }
 
+/// The names of the threads that stages have in this process.
+#[cfg(target_os = "linux")]
+fn stage_threads() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.filter_map(|task| {
+        let name = std::fs::read_to_string(task.ok()?.path().join("comm")).ok()?;
+        let name = name.trim_end().to_string();
+        name.starts_with("stage-").then_some(name)
+    });
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn threads_are_named_by_their_stage_and_end_with_the_pipeline() {
     let _turn = turn();
-    let stages = || {
-        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-        let names = tasks.filter_map(|task| {
-            let name = std::fs::read_to_string(task.ok()?.path().join("comm")).ok()?;
-            let name = name.trim_end().to_string();
-            name.starts_with("stage-").then_some(name)
-        });
-        let mut names: Vec<_> = names.collect();
-        names.sort();
-        names
-    };
-
     let (pipeline, fault) = pipeline(Rematerialization::ExceptLast);
     train(&pipeline, &fault).unwrap();
     let expected = [
@@ -284,15 +287,38 @@ fn threads_are_named_by_their_stage_and_end_with_the_pipeline() {
         "stage-2",
         "stage-2-1",
     ];
-    assert_eq!(stages(), expected);
+    assert_eq!(stage_threads(), expected);
 
     fault.arm(1, Event::Run, 3);
     train(&pipeline, &fault).unwrap_err();
     let clone = pipeline.clone();
     drop(pipeline);
-    assert_eq!(stages(), expected);
+    assert_eq!(stage_threads(), expected);
     drop(clone);
-    assert_eq!(stages(), Vec::<String>::new());
+    assert_eq!(stage_threads(), Vec::<String>::new());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_learner_whose_stage_fails_leaves_no_thread_behind() {
+    let _turn = turn();
+    silence_workers();
+    let num_threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let fail = || {
+        let model = Classifier::new(None, &Device::flex());
+        let fuse = model.hidden[1].fuse.clone();
+        let pipeline = in_stages(&PipelineConfig::new(), &[1, 1, 2], model);
+        fuse.burn_in(6);
+        let failed = launch(pipeline, PipelineStrategy.into(), &Settings::new(3));
+        assert!(failed.error.is_some());
+        assert_eq!(stage_threads(), ["stage-0", "stage-1", "stage-2"]);
+    };
+    // Pools and loggers of the process start with the first run, and stay.
+    fail();
+    let before = num_threads();
+    fail();
+    assert_eq!(stage_threads(), Vec::<String>::new());
+    assert_eq!(num_threads(), before);
 }
 
 /// An optimizer's step holds no second copy of the parameters: with gradients and states there

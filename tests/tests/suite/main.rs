@@ -10,6 +10,7 @@ mod gathered;
 mod gradients;
 mod hazards;
 mod inference;
+mod learner;
 mod losses;
 mod optimizer;
 mod partial;
