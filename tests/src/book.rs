@@ -24,6 +24,7 @@ chapters! {
     writing_schedules: "../../book/src/writing_schedules.md",
     between_steps: "../../book/src/between_steps.md",
     saving_and_resuming: "../../book/src/saving_and_resuming.md",
+    learner: "../../book/src/learner.md",
     restrictions: "../../book/src/restrictions.md",
     internals: "../../book/src/internals.md",
     glossary: "../../book/src/glossary.md",
