@@ -18,7 +18,7 @@ use burn_pipeline::{
 use burn_pipeline_tests::compare::{assert_same_parameters, ids, parameters};
 use burn_pipeline_tests::data::{floats, generator};
 use burn_pipeline_tests::devices::two_devices;
-use burn_pipeline_tests::models::{Convolution, LowRank, Mlp, Toy, Transformer};
+use burn_pipeline_tests::models::{Convolution, LowRank, Mlp, Tied, Toy, Transformer};
 use burn_pipeline_tests::optimizers::{adam, in_groups, momentum};
 use burn_pipeline_tests::pipelined::pipeline;
 use rstest::rstest;
@@ -223,6 +223,56 @@ fn what_a_user_saves_with_the_run_comes_back_exactly() {
     let loaded = saved.load::<_, Extra>(pipeline, optimizer).unwrap();
     assert_eq!(loaded.extra, extra);
     assert!(loaded.ema.is_none());
+}
+
+/// JSON has no such number, and what it puts in its place cannot be read again.
+#[test]
+fn what_could_not_be_read_again_does_not_replace_what_can() {
+    let directory = Temporary::new();
+    let saved = Saved::new(&directory.0);
+    let pipeline = pipeline::<Mlp>(&PipelineConfig::new(), &[2, 3], &Device::flex());
+    let optimizer = PipelineOptimizer::new(adam());
+    saved.save(&pipeline, &optimizer, None, &1.5f64).unwrap();
+    let error = saved.save(&pipeline, &optimizer, None, &f64::INFINITY);
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.starts_with("`extra` cannot be written as JSON"),
+        "{error}"
+    );
+    assert_eq!(
+        saved.load::<_, f64>(pipeline, optimizer).unwrap().extra,
+        1.5
+    );
+}
+
+/// A weight that several layers hold is saved once, and loaded into all of them.
+#[test]
+fn a_run_with_tied_weights_goes_on_to_the_same_bits() {
+    let directory = Temporary::new();
+    let saved = Saved::new(&directory.0);
+    let config = PipelineConfig::new();
+    let steps = |mut pipeline: PipelineModule<Tied>, optimizer: &mut PipelineOptimizer| {
+        for _ in 0..3 {
+            let (input, target) = Tied::batch(6, &Device::flex());
+            let step = pipeline.train_step(input, target, Tied::loss).unwrap();
+            pipeline = optimizer.step(0.05, pipeline, step.grads).unwrap();
+        }
+        pipeline
+    };
+    let mut optimizer = PipelineOptimizer::new(adam());
+    let half_way = steps(
+        pipeline::<Tied>(&config, &[3, 3], &Device::flex()),
+        &mut optimizer,
+    );
+    saved.save(&half_way, &optimizer, None, &()).unwrap();
+    let straight = steps(half_way, &mut optimizer);
+
+    let fresh = pipeline::<Tied>(&config, &[1, 4, 1], &Device::flex());
+    let loaded = saved.load::<_, ()>(fresh, PipelineOptimizer::new(adam()));
+    let loaded = loaded.unwrap();
+    let mut optimizer = loaded.optimizer;
+    let resumed = steps(loaded.pipeline, &mut optimizer);
+    assert_eq!(resumed.inner().copies(), straight.inner().copies());
 }
 
 #[test]

@@ -78,9 +78,10 @@ impl Saved {
         &self.directory
     }
 
-    /// Whether a run is saved.
+    /// Whether a run is saved. Where that cannot be told, it is taken for one, so that
+    /// [`load`](Self::load) says why, and nothing is saved over it.
     pub fn exists(&self) -> bool {
-        run_path(&self.directory).exists()
+        run_path(&self.directory).try_exists().unwrap_or(true)
     }
 
     /// What was saved with the run: the configuration that its model is made from, say, which has
@@ -107,9 +108,10 @@ impl Saved {
     ///
     /// # Errors
     ///
-    /// When a file cannot be written, a parameter cannot be read, or `extra` is nothing that JSON
-    /// can hold.
-    pub fn save<M: Sequential + 'static, E: Serialize>(
+    /// When a file cannot be written, a parameter cannot be read, the optimizer has lost its states
+    /// in a step that failed, or `extra` is nothing that JSON can hold: an infinite number, say. In
+    /// an `Option`, such a number becomes `None`.
+    pub fn save<M: Sequential + 'static, E: Serialize + DeserializeOwned>(
         &self,
         pipeline: &PipelineModule<M>,
         optimizer: &PipelineOptimizer,
@@ -123,13 +125,16 @@ impl Saved {
         directory.save(self.contents(pipeline, optimizer, ema, extra)?)
     }
 
-    pub(super) fn contents<M: Sequential + 'static, E: Serialize>(
+    pub(super) fn contents<M: Sequential + 'static, E: Serialize + DeserializeOwned>(
         &self,
         pipeline: &PipelineModule<M>,
         optimizer: &PipelineOptimizer,
         ema: Option<&Ema>,
         extra: &E,
     ) -> Result<Contents, SaveError> {
+        let extra = serde_json::to_value(extra).map_err(SaveError::Extra)?;
+        // JSON has no infinite numbers: what could not be read again is not to replace what can.
+        serde_json::from_value::<E>(extra.clone()).map_err(SaveError::Extra)?;
         let states = optimizer
             .pieces()
             .map_err(|error| SaveError::file(&self.directory, error))?;
@@ -139,7 +144,7 @@ impl Saved {
             ema: ema.map(|ema| ema.writer(pipeline)),
             num_steps: pipeline.num_steps(),
             seed: pipeline.runtime().config().seed,
-            extra: serde_json::to_value(extra).map_err(SaveError::Extra)?,
+            extra,
         })
     }
 

@@ -95,11 +95,14 @@ impl Directory<'_> {
     pub(super) fn save(&mut self, contents: Contents) -> Result<(), SaveError> {
         let directory = self.path;
         fs::create_dir_all(directory).map_err(|error| SaveError::file(directory, error))?;
-        let number = self
+        let numbered = self
             .numbered()
-            .map(|(_, number)| number + 1)
+            .map_err(|error| SaveError::file(directory, error))?;
+        let number = 1 + numbered
+            .iter()
+            .map(|(_, number)| *number)
             .max()
-            .unwrap_or(1);
+            .unwrap_or(0);
 
         let weights = self.write("weights", number, contents.weights)?;
         let optimizer = self.write("optimizer", number, contents.optimizer)?;
@@ -116,7 +119,7 @@ impl Directory<'_> {
         self.switch(&run)?;
 
         // The save has been made. What cannot be removed now is by the next one.
-        for (path, _) in self.numbered().filter(|(_, other)| *other != number) {
+        for (path, _) in numbered {
             (self.before)(Change::Remove, &path).map_err(|error| SaveError::file(&path, error))?;
             let _ = fs::remove_file(&path);
         }
@@ -146,21 +149,29 @@ impl Directory<'_> {
             (self.before)(Change::Sync, self.path)?;
             sync_directory(self.path)?;
             (self.before)(Change::Switch, &next)?;
-            fs::rename(&next, run_path(self.path))?;
-            (self.before)(Change::Sync, self.path)?;
-            sync_directory(self.path)
+            fs::rename(&next, run_path(self.path))
         };
-        switch().map_err(|error| SaveError::file(&next, error))
+        switch().map_err(|error| SaveError::file(&next, error))?;
+
+        (self.before)(Change::Sync, self.path)
+            .and_then(|()| sync_directory(self.path))
+            .map_err(|error| SaveError::unsynced(self.path, error))
     }
 
     /// The files of saves, and half-written ones beside them, with the numbers of their saves.
-    fn numbered(&self) -> impl Iterator<Item = (PathBuf, u64)> + use<> {
-        let entries = fs::read_dir(self.path).into_iter().flatten().flatten();
-        entries.filter_map(|entry| {
+    /// A directory that cannot be listed is no empty one: the run in it would be written over.
+    fn numbered(&self) -> io::Result<Vec<(PathBuf, u64)>> {
+        let mut numbered = Vec::new();
+        for entry in fs::read_dir(self.path)? {
+            let entry = entry?;
             let name = entry.file_name();
-            let number = number_of(name.to_str()?)?;
-            Some((entry.path(), number))
-        })
+            numbered.extend(
+                name.to_str()
+                    .and_then(number_of)
+                    .map(|number| (entry.path(), number)),
+            );
+        }
+        Ok(numbered)
     }
 }
 

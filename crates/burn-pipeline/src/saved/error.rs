@@ -18,6 +18,16 @@ pub enum SaveError {
         cause: Cause,
     },
 
+    /// The run is in its place, but the file system did not say that it is there for good.
+    #[error("the run is saved in {}, but may not outlast a power cut: {cause}. Save again", .path.display())]
+    Unsynced {
+        /// The directory.
+        path: PathBuf,
+        /// Why it is not for sure.
+        #[source]
+        cause: Cause,
+    },
+
     /// What the user gave to be saved with the run is not data for JSON.
     #[error("`extra` cannot be written as JSON: {0}")]
     Extra(#[source] serde_json::Error),
@@ -78,6 +88,13 @@ pub enum LoadError {
 }
 
 impl SaveError {
+    pub(super) fn unsynced(path: &Path, cause: impl Into<Cause>) -> Self {
+        Self::Unsynced {
+            path: path.to_path_buf(),
+            cause: cause.into(),
+        }
+    }
+
     pub(super) fn file(path: &Path, cause: impl Into<Cause>) -> Self {
         Self::File {
             path: path.to_path_buf(),

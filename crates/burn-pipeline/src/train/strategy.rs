@@ -15,7 +15,8 @@ use crate::PipelineModule;
 /// Everything around the step is burn-train's, and in the order in which it happens on one device:
 /// metrics, renderers, checkpoints, early stopping, learning rate schedules, gradient accumulation,
 /// interruption. Batches are loaded onto the device of the first stage. Checkpoints hold the records
-/// of the plain model, so a run may be resumed with other cuts, or without a pipeline.
+/// of the plain model, so a run may be resumed with other cuts, or without a pipeline. Tied
+/// weights are in them once.
 ///
 /// A stage that fails ends training: `LearningResult::error` has the sentence of the
 /// [`PipelineError`](crate::PipelineError), and the model is that of the last step that succeeded.
