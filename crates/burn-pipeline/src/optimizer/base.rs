@@ -46,7 +46,11 @@ pub struct PipelineOptimizer {
     /// Groups and clipping, without a state.
     template: Arc<ModuleOptimizer>,
     states: HashMap<ParamId, State>,
+    /// Whether a step has failed, and taken states with it.
+    has_failed: bool,
 }
+
+const LOST: &str = "the optimizer has lost states in a step that failed: load what was saved last, or make a new one";
 
 /// The state of one parameter.
 #[derive(Clone)]
@@ -72,6 +76,7 @@ impl PipelineOptimizer {
         let optimizer = Self {
             template: Arc::new(template),
             states: HashMap::new(),
+            has_failed: false,
         };
         optimizer
             .load_record(record)
@@ -85,14 +90,18 @@ impl PipelineOptimizer {
     ///
     /// When a gradient has another shape than its parameter, this is called from a layer or a loss,
     /// or an update fails. Of these, only a failed update has changed the optimizer: some
-    /// parameters have moved on and others have not, so go on from what was saved last. The
-    /// pipeline went into the call, as with Burn's own step; a clone of it is as it was.
+    /// parameters have moved on and others have not, and their states are lost, so go on from what
+    /// was saved last. Until then the optimizer takes no step and has no record. The pipeline went
+    /// into the call, as with Burn's own step; a clone of it is as it was.
     pub fn step<M: Sequential + 'static>(
         &mut self,
         lr: impl Into<ModuleLearningRate>,
         pipeline: PipelineModule<M>,
         mut grads: GradientsParams,
     ) -> Result<PipelineModule<M>, PipelineError> {
+        if self.has_failed {
+            return Err(PipelineError::Optimizer(LOST.to_string()));
+        }
         check(&pipeline, &grads)?;
         drop(pipeline.runtime().workers()?);
         let devices = pipeline.stage_devices();
@@ -118,7 +127,9 @@ impl PipelineOptimizer {
             lr: lr.clone(),
             device,
         });
+        self.has_failed = true;
         let updated = run(pipeline.runtime(), jobs.collect())?;
+        self.has_failed = false;
 
         let mut put_back = PutBack::default();
         for (id, optimizer, parameter) in updated {
@@ -168,6 +179,9 @@ impl PipelineOptimizer {
     }
 
     pub(crate) fn pieces(&self) -> Result<Pieces, RecordError> {
+        if self.has_failed {
+            return Err(RecordError::Validation(LOST.to_string()));
+        }
         let mut pieces = Pieces::default();
         for (id, state) in &self.states {
             match state {
@@ -181,6 +195,7 @@ impl PipelineOptimizer {
     fn with_pieces(mut self, pieces: Pieces) -> Self {
         let saved = pieces.into_iter();
         self.states = saved.map(|(id, piece)| (id, State::Saved(piece))).collect();
+        self.has_failed = false;
         self
     }
 }

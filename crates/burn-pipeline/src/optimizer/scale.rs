@@ -27,7 +27,14 @@ pub struct LossScalerConfig {
     pub backoff_factor: f64,
 }
 
+/// A scale of zero could never grow again.
+const LEAST_SCALE: f64 = 1.0 / (1u64 << 32) as f64;
+
 /// Dynamic loss scaling. Made by [`LossScalerConfig::init`], stored and restored by serde.
+///
+/// It is for [`Precision::F16`](crate::Precision::F16), where parameters and their gradients are in
+/// single precision: gradients of parameters that are themselves `f16` would vanish when they are
+/// divided.
 ///
 /// In half precision, gradients below `6e-8` (`f16`) are zero. So the loss is multiplied by a large
 /// number before it is run backward, and the gradients are divided by it again, in single
@@ -104,7 +111,7 @@ impl LossScaler {
 
     fn update(&mut self, overflow: bool) {
         if overflow {
-            self.scale *= self.config.backoff_factor;
+            self.scale = (self.scale * self.config.backoff_factor).max(LEAST_SCALE);
             self.num_steps_without_overflow = 0;
             return;
         }
