@@ -6,7 +6,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
 use burn_pipeline::{
-    Layer, PipelineConfig, PipelineError, Rematerialization, ScheduleKind, Sequential, Skip,
+    DropoutConfig, Layer, PipelineConfig, PipelineError, Rematerialization, ScheduleKind,
+    Sequential, Skip, with_random_step,
 };
 use burn_pipeline_tests::compare::{Step, assert_close, values};
 use burn_pipeline_tests::data::{filled, floats};
@@ -134,6 +135,34 @@ fn a_gathered_loss_of_nothing_that_trains_is_an_error() {
         error.contains("depend on no parameter that trains"),
         "{error}"
     );
+}
+
+/// Drawn outside of every layer and micro-batch, the numbers are still those of the step.
+#[rstest]
+fn a_gathered_loss_that_drops_out_draws_what_the_plain_model_draws(
+    #[values(1, 3)] num_micro_batches: usize,
+) {
+    fn loss(output: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
+        contrastive(DropoutConfig::new(0.5).init().forward(output), target)
+    }
+    let device = Device::flex();
+    let model = Mlp::model(&device.clone().autodiff());
+    let (input, target) = Mlp::batch(7, &device.clone().autodiff());
+    let (loss_of_plain, gradients) = with_random_step(5, 0, 0..7, || {
+        let loss = loss(model.forward_layers(input), target);
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        (loss, gradients)
+    });
+    let plain = Step::new(loss_of_plain, &gradients, &model);
+
+    let config = PipelineConfig::new()
+        .with_num_micro_batches(num_micro_batches)
+        .with_seed(5);
+    let pipeline = pipeline::<Mlp>(&config, &[2, 3], &device);
+    let (input, target) = Mlp::batch(7, &device);
+    let step = pipeline.prepare_step(input, target).run_gathered(loss);
+    let step = step.unwrap();
+    Step::new(step.loss, &step.grads, &pipeline).assert_close(&plain, 1e-5);
 }
 
 /// What a skip carries reaches such a loss as well, and its gradient goes back.

@@ -1,11 +1,16 @@
 //! Training a part of a model.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use burn::module::{Lora, Module, ParamGroup};
+use burn::nn::{Linear, LinearConfig};
 use burn::optim::{ModuleOptimizer, SgdConfig};
-use burn::tensor::Device;
-use burn_pipeline::{PipelineConfig, PipelineModule, PipelineOptimizer, Placement};
+use burn::tensor::{Device, Tensor};
+use burn_pipeline::{
+    PipelineConfig, PipelineModule, PipelineOptimizer, Placement, Rematerialization, lift,
+};
 use burn_pipeline_tests::compare::{Step, assert_same_parameters, parameters};
-use burn_pipeline_tests::data::{filled, generator};
+use burn_pipeline_tests::data::{filled, floats, generator};
 use burn_pipeline_tests::models::{Frozen, LowRank, Mlp, Toy, Transformer};
 use burn_pipeline_tests::optimizers::{adam, constant, in_groups, train};
 use burn_pipeline_tests::pipelined::{partitions, pipeline};
@@ -201,4 +206,31 @@ fn step(
         pipeline = optimizer.step(0.05, pipeline, step.grads).unwrap();
     }
     pipeline
+}
+
+/// A stage that nothing is run backward through has nothing to recompute for.
+#[test]
+fn a_frozen_stage_runs_each_micro_batch_once() {
+    static NUM_RUNS: AtomicUsize = AtomicUsize::new(0);
+    let device = Device::flex();
+    let linear = || filled(LinearConfig::new(4, 4).init(&device));
+    let counting = |linear: &Linear, input: Tensor<2>| {
+        NUM_RUNS.fetch_add(1, Ordering::Relaxed);
+        linear.forward(input)
+    };
+    let model = (
+        lift(linear().no_grad(), counting),
+        lift(linear(), Linear::forward::<2>),
+    );
+    let pipeline = PipelineConfig::new()
+        .with_num_micro_batches(4)
+        .with_rematerialization(Rematerialization::Always)
+        .init(model, Placement::even(&[device.clone(), device.clone()]))
+        .unwrap();
+    let input = floats([8, 4], 1, &device);
+    let step = pipeline.train_step(input, (), |output, ()| output.powi_scalar(2).mean());
+    assert_eq!(NUM_RUNS.load(Ordering::Relaxed), 4);
+    let step = step.unwrap();
+    assert_eq!(step.bytes_received[0], 0, "no gradient comes back");
+    assert_eq!(step.grads.len(), 2);
 }

@@ -37,6 +37,11 @@ impl<M: Sequential> Chunk<M> {
     /// Make the copies of the layers that the step works on.
     pub(super) fn new(task: ChunkTask, model: M, recomputed: HashSet<usize>) -> Self {
         let layers = &task.layers;
+        // What nothing is run backward through is not run forward again.
+        let recomputed = match task.trains {
+            true => recomputed,
+            false => HashSet::new(),
+        };
         let recomputes = !recomputed.is_empty();
         let copies = StageCopies::new(
             model,
@@ -139,6 +144,13 @@ impl<M: Sequential> Chunk<M> {
             self.task.layers.train(&probe, micro_batch, inputs);
             self.copies.learn(&probe);
         }
+        if !self.task.trains {
+            let inputs = boundary.into_leaves(&self.task.layers.device, false);
+            let copy = self.copies.copy(Pass::Tracked);
+            let outputs = self.run(&copy, micro_batch, inputs, Pass::Tracked);
+            self.deliver(micro_batch, outputs, Pass::Tracked)?;
+            return Ok(());
+        }
         if !self.recomputed.contains(&micro_batch) {
             return self.record(micro_batch, boundary, Pass::Tracked);
         }
@@ -153,6 +165,9 @@ impl<M: Sequential> Chunk<M> {
     }
 
     fn recompute(&mut self, micro_batch: usize) -> Result<(), Halt> {
+        if !self.task.trains {
+            return Ok(());
+        }
         match self.kept.remove(&micro_batch) {
             Some(Kept::Boundary(boundary)) => self.record(micro_batch, boundary, Pass::Recompute),
             _ => unreachable!("a validated schedule recomputes what it has run forward"),
@@ -222,6 +237,9 @@ impl<M: Sequential> Chunk<M> {
     }
 
     fn backward(&mut self, micro_batch: usize, arrived: FloatGradients) -> Result<(), Halt> {
+        if !self.task.trains {
+            return Ok(());
+        }
         let Some(Kept::Graph {
             leaves,
             outputs,
@@ -265,7 +283,9 @@ impl<M: Sequential> Chunk<M> {
             return FloatGradients::default();
         };
         self.task.layers.position.in_loss = true;
+        let entered = self.task.layers.enter_whole_loss();
         let gradients = end.gradients(micro_batch);
+        drop(entered);
         self.task.layers.position.in_loss = false;
         gradients
     }

@@ -51,6 +51,12 @@ impl StageLayers {
         enter_step(self.seed, self.step, self.samples[micro_batch].clone())
     }
 
+    /// What a loss of the whole mini-batch draws.
+    pub(crate) fn enter_whole_loss(&self) -> Entered {
+        let num_samples = self.samples.last().map_or(0, |samples| samples.end);
+        enter_step(self.seed, self.step, 0..num_samples)
+    }
+
     /// Run them on one micro-batch as in inference.
     pub(crate) fn infer<M: Sequential>(&mut self, model: &M, input: AnySignal) -> AnySignal {
         let mut signal = input;

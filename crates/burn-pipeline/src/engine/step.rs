@@ -65,10 +65,11 @@ impl Step<'_> {
 
     /// Whether anything before `part` trains, so that its inputs need gradients.
     fn trains_before(&self, part: usize) -> bool {
-        let layers = self.partition.stage(part);
-        self.facts[..layers.start]
-            .iter()
-            .any(|facts| facts.trainable)
+        let num_layers = match part.checked_sub(1) {
+            Some(before) => self.partition.stage(before).end,
+            None => 0,
+        };
+        self.facts[..num_layers].iter().any(|facts| facts.trainable)
     }
 
     /// Run one job per stage and wait for all reports, whatever becomes of the jobs.
@@ -137,6 +138,7 @@ pub(crate) fn train<M: Sequential + 'static>(
             decays: step.decays.clone(),
             source,
             sink,
+            trains: step.trains_before(part + 1),
             gradients,
         });
     };

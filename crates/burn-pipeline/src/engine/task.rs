@@ -55,6 +55,8 @@ pub(crate) struct ChunkTask {
     pub(crate) decays: Decays,
     pub(crate) source: Source,
     pub(crate) sink: Sink,
+    /// Whether anything at or before this place trains: elsewhere there is nothing to run backward.
+    pub(crate) trains: bool,
     /// Absent at the first place, and where nothing before this one trains.
     pub(crate) gradients: Option<Outbox<FloatGradients>>,
 }
