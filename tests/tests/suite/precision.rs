@@ -13,7 +13,7 @@ use burn_pipeline_tests::compare::{
 };
 use burn_pipeline_tests::data::{filled, floats, generator};
 use burn_pipeline_tests::models::{
-    Convolution, Frozen, Mlp, Pair, Skips, Tied, Toy, WithoutDropout, mean_square,
+    Convolution, Frozen, FrozenNorm, Mlp, Pair, Skips, Tied, Toy, WithoutDropout, mean_square,
 };
 use burn_pipeline_tests::optimizers::adam;
 use burn_pipeline_tests::pipelined::{first_step, partitions_for, pipeline};
@@ -116,6 +116,24 @@ fn weights_gradients_and_statistics_stay_in_full_precision(
         parameters(&pipeline)
     };
     assert_close_parameters(&train(precision), &train(Precision::Full), 0.02);
+}
+
+/// What does not train keeps its bits: a copy that is cast and cast back would not.
+#[rstest]
+fn a_frozen_norm_keeps_its_statistics(
+    #[values(Precision::BF16, Precision::F16)] precision: Precision,
+    #[values(1, 4)] num_micro_batches: usize,
+) {
+    let config = PipelineConfig::new()
+        .with_num_micro_batches(num_micro_batches)
+        .with_precision(precision);
+    let pipeline = pipeline::<FrozenNorm>(&config, &[4, 4], &Device::flex());
+    let before = parameters(&pipeline);
+    let (input, target) = FrozenNorm::batch(8, &Device::flex());
+    pipeline
+        .train_step(input, target, FrozenNorm::loss)
+        .unwrap();
+    assert_same_parameters(&parameters(&pipeline), &before);
 }
 
 #[rstest]

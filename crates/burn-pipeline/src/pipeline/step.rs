@@ -72,7 +72,8 @@ pub struct StepOutput<O> {
     /// worker's side: when work was handed to the device.
     pub timeline: Timeline,
     /// The model's outputs for the mini-batch, on the device of the last stage and without
-    /// autodiff, when asked for.
+    /// autodiff, when asked for. What is in a [`Skip`](crate::Skip) among them may still be where it
+    /// was made.
     pub outputs: Option<O>,
     /// How many micro-batches there were.
     pub num_micro_batches: usize,

@@ -161,9 +161,10 @@ impl<Mapper: ModuleMapper> ModuleMapper for Refresh<'_, Mapper> {
             self.keep(before, mapped.clone());
             return mapped;
         };
-        let (_, holder, mapper) = param.consume();
-        let value = placed(first.base(), &holder);
-        Param::from_mapped_value(first.id, value, mapper).set_require_grad(first.is_require_grad())
+        // Adapters that the mapper has put on come along, and are tied from then on.
+        first
+            .clone()
+            .fork(&param.base().device().without_autodiff())
     }
 
     fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {

@@ -33,7 +33,7 @@ pub struct DropoutConfig {
 /// The generator is Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror and Shaw, *Parallel random
 /// numbers: as easy as 1, 2, 3*, SC 2011, section 4.3). On Burn's CPU backends one pass over the
 /// tensor makes the mask; on other devices it takes about 120 tensor operations of one word for each
-/// element, which are few kernels where the backend fuses. Dropping out adds one operation to the
+/// element, which a backend that fuses makes fewer kernels of. Dropping out adds one operation to the
 /// graph, which keeps the mask until the backward pass.
 ///
 /// Outside any step, it draws from Burn's generator as [`burn::nn::Dropout`] does.

@@ -1,6 +1,6 @@
 //! Threefry-2x32 with 20 rounds, in tensor operations on a device.
 //!
-//! About 120 of them, each over all blocks: a device that fuses them runs a kernel or two. They are
+//! About 120 of them, each over all blocks: a backend that fuses makes fewer kernels of them. They are
 //! of `u32`, which every backend of Burn 0.22 but LibTorch has: its additions wrap, its right shifts
 //! bring in zeros, and no 64-bit integers are needed.
 

@@ -20,9 +20,12 @@ pub(super) struct Norm {
 /// The value of each running statistic.
 pub(super) type Values = HashMap<ParamId, Tensor<1>>;
 
-/// The batch norms of these layers whose training flag is set.
-pub(super) fn find<M: Sequential>(model: &M, layers: &Range<usize>) -> Vec<Norm> {
-    let mut finder = Finder::default();
+/// The batch norms of these layers whose training flag is set, or those whose is not.
+pub(super) fn find<M: Sequential>(model: &M, layers: &Range<usize>, active: bool) -> Vec<Norm> {
+    let mut finder = Finder {
+        wanted: active,
+        ..Finder::default()
+    };
     model.visit_layers(&mut OwnLayers::new(layers, &mut finder));
     finder.norms
 }
@@ -53,6 +56,7 @@ pub(super) fn read<M: Sequential>(copy: &M, layers: &Range<usize>, norms: &[Norm
 #[derive(Default)]
 struct Finder {
     fields: Vec<(String, bool)>,
+    wanted: bool,
     active: bool,
     mean: Option<ParamId>,
     norms: Vec<Norm>,
@@ -78,7 +82,7 @@ impl ModuleVisitor for Finder {
         let Some((name, true)) = self.fields.last() else {
             return;
         };
-        match (name.as_str(), self.active, self.mean) {
+        match (name.as_str(), self.active == self.wanted, self.mean) {
             ("running_mean", true, _) => self.mean = Some(param.id),
             ("running_var", true, Some(mean)) => {
                 let norm = Norm {

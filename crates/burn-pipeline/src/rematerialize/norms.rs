@@ -24,6 +24,8 @@ use crate::layer::Sequential;
 /// micro-batch moves them on as Burn does.
 pub(crate) struct Norms {
     norms: Vec<Norm>,
+    /// In half precision, those that do not train: what a copy has of them is rounded.
+    frozen: Vec<Norm>,
     before: Values,
     seen: BTreeMap<usize, Values>,
     samples: Arc<Vec<Range<usize>>>,
@@ -75,9 +77,14 @@ impl Norms {
         // One micro-batch needs none of this, unless its statistics are to keep their precision.
         let norms = match samples.len() == 1 && !half {
             true => Vec::new(),
-            false => find(model, layers),
+            false => find(model, layers, true),
+        };
+        let frozen = match half {
+            true => find(model, layers, false),
+            false => Vec::new(),
         };
         Self {
+            frozen,
             before: read(model, layers, &norms),
             norms,
             seen: BTreeMap::new(),
@@ -148,6 +155,10 @@ impl Norms {
             let [mean, variance] = self.moved_on(*norm);
             statistics.set(norm.mean, mean);
             statistics.set(norm.variance, variance);
+        }
+        for norm in &self.frozen {
+            statistics.forget(norm.mean);
+            statistics.forget(norm.variance);
         }
     }
 

@@ -30,6 +30,11 @@ impl Statistics {
         statistics
     }
 
+    /// Leave the statistics of `id` as they are.
+    pub(crate) fn forget(&mut self, id: ParamId) {
+        self.0.remove(&id);
+    }
+
     pub(crate) fn set<const D: usize>(&mut self, id: ParamId, value: Tensor<D>) {
         self.0.insert(id, Box::new(value));
     }

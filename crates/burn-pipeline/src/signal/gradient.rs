@@ -236,7 +236,11 @@ impl SignalVisitor for Plus<'_> {
         let sum = match (self.these.next::<D>(), self.others.next::<D>()) {
             (Some(this), Some(other)) => {
                 let other = self.stage.receive(other).to_device(&this.device());
-                Some(this + other)
+                // A gathered loss sends more than half precision.
+                Some(match other.dtype() == this.dtype() {
+                    true => this + other,
+                    false => this.clone() + other.cast(this.dtype()),
+                })
             }
             (this, other) => this.or(other),
         };

@@ -1,6 +1,6 @@
 //! A weight that several layers hold trains as the one parameter that it is.
 
-use burn::module::Module;
+use burn::module::{Lora, Module};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
@@ -8,6 +8,7 @@ use burn_pipeline::{
     PipelineConfig, PipelineModule, PipelineOptimizer, Placement, Rematerialization, ScheduleKind,
 };
 use burn_pipeline_tests::compare::{Step, assert_close, assert_same, parameters};
+use burn_pipeline_tests::data::generator;
 use burn_pipeline_tests::models::{Tied, Toy, Untied};
 use burn_pipeline_tests::pipelined::{first_step, partitions_for, pipeline};
 use burn_pipeline_tests::reference::whole;
@@ -131,6 +132,26 @@ fn a_tied_weight_is_one_parameter_to_counts_and_records() {
     let more = train(loaded).into_inner().copies();
     for copy in &more[1..] {
         assert_same("a copy trained on", copy, &more[0]);
+    }
+}
+
+/// Adapters put on a pipeline reach every holder of a weight, and train as one.
+#[test]
+fn adapters_of_a_tied_weight_are_tied_as_well() {
+    let _generator = generator();
+    let config = PipelineConfig::new();
+    let adapted = |counts: &[usize]| {
+        let device = Device::flex();
+        device.seed(3);
+        let pipeline = pipeline::<Tied>(&config, counts, &device);
+        train(pipeline.apply_lora(Lora::new(2, 4.0)))
+    };
+    let [one, other] = [&[6][..], &[1, 4, 1]].map(|counts| adapted(counts).into_inner().copies());
+    assert_eq!(one, other);
+    let start = Tied::model(&Device::flex()).copies();
+    assert_ne!(one[0], start[0], "what is adapted is no more what it was");
+    for copy in &one[1..] {
+        assert_same("a copy", copy, &one[0]);
     }
 }
 
