@@ -31,7 +31,8 @@ pub struct TrainingConfig {
     /// The number of threads that load data.
     #[config(default = 1)]
     pub num_workers: usize,
-    /// The seed of the parameters, the shuffles and dropout.
+    /// The seed of the parameters and the shuffles. On one device dropout follows from it as well; in
+    /// a pipeline, from [`PipelineConfig::seed`](burn_pipeline::PipelineConfig).
     #[config(default = 42)]
     pub seed: u64,
     /// The learning rate.
