@@ -34,17 +34,38 @@ pub(crate) struct Norms {
 
 /// The `a` of every batch norm that has been asked for it, for as long as the pipeline lives.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Decays(Arc<Mutex<HashMap<ParamId, f64>>>);
+pub(crate) struct Decays(Arc<Mutex<HashMap<ParamId, Answer>>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    decay: f64,
+    num_asked: usize,
+}
+
+/// How often a norm is asked that does not move: its layer may have left it out.
+const MAX_ASKED: usize = 8;
 
 impl Decays {
     fn get(&self, norm: Norm) -> Option<f64> {
         let decays = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        decays.get(&norm.mean).copied()
+        decays.get(&norm.mean).map(|answer| answer.decay)
+    }
+
+    fn is_known(&self, norm: Norm) -> bool {
+        let decays = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        decays
+            .get(&norm.mean)
+            .is_some_and(|answer| answer.decay < 1.0 || answer.num_asked >= MAX_ASKED)
     }
 
     fn set(&self, norm: Norm, decay: f64) {
         let mut decays = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        decays.insert(norm.mean, decay);
+        let answer = decays.entry(norm.mean).or_insert(Answer {
+            decay,
+            num_asked: 0,
+        });
+        answer.decay = answer.decay.min(decay);
+        answer.num_asked += 1;
     }
 }
 
@@ -95,9 +116,7 @@ impl Norms {
 
     /// Whether a forward with [`probe`](Self::probe) must show how fast the statistics move.
     pub(crate) fn is_unknown(&self) -> bool {
-        self.norms
-            .iter()
-            .any(|norm| self.decays.get(*norm).is_none())
+        self.norms.iter().any(|norm| !self.decays.is_known(*norm))
     }
 
     /// Make `copy`, whose statistics are its own, show in its next forward how fast they move.

@@ -7,7 +7,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, FloatDType, Tensor};
 use burn_pipeline::{
     AnySignal, PipelineConfig, PipelineModule, Placement, Ranked, Rematerialization, ScheduleKind,
-    Sequential, ranked,
+    Sequential, lift, ranked,
 };
 use burn_pipeline_tests::compare::{
     Parameters, Step, assert_close, assert_same, assert_same_parameters, parameters,
@@ -234,6 +234,33 @@ struct Cast(FloatDType);
 impl ModuleMapper for Cast {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         param.map(|tensor| tensor.cast(self.0))
+    }
+}
+
+/// How fast it moves is asked again, where the first micro-batch leaves a norm out.
+#[test]
+fn a_norm_that_the_first_micro_batch_leaves_out_moves_on_by_the_others() {
+    let device = Device::flex();
+    let norm: BatchNorm = filled(BatchNormConfig::new(2).init(&device));
+    let model = lift(norm, |norm: &BatchNorm, input: Tensor<2>| {
+        match input.clone().sum().into_scalar::<f32>() > 0.0 {
+            true => norm.forward(input),
+            false => input * norm.gamma.val().unsqueeze(),
+        }
+    });
+    let pipeline = PipelineConfig::new()
+        .with_num_micro_batches(2)
+        .init(model, Placement::even(std::slice::from_ref(&device)))
+        .unwrap();
+    let before = running(parameters(&pipeline));
+    let input = Tensor::<2>::from_data(
+        [[-1.0, -2.0], [-3.0, -1.0], [1.0, 5.0], [3.0, 7.0]],
+        &device,
+    );
+    let step = pipeline.train_step(input, (), |output, ()| output.abs().mean());
+    step.unwrap();
+    for (name, values) in running(parameters(&pipeline)) {
+        assert_ne!(values, before[&name], "{name}");
     }
 }
 
