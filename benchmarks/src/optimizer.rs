@@ -103,7 +103,9 @@ impl Optimizer {
     fn contenders(&self) -> Vec<Contender> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut contenders = Vec::new();
-        for &stages in &self.stages {
+        // Plain Burn on one thread is what the others are compared with, asked for or not.
+        let others = self.stages.iter().filter(|stages| **stages != 0);
+        for stages in [0].into_iter().chain(others.copied()) {
             let threads = if stages == 0 { vec![1, cores] } else { vec![1] };
             for kernel_threads in threads {
                 let model = models::mlp(self.layers, self.width, &device().autodiff());
