@@ -2,8 +2,7 @@ use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Distribution, Tensor};
 
-use super::context::next_numbers;
-use super::numbers::Path;
+use super::drawn::{drawn_like, is_active};
 
 /// Makes a [`Dropout`](crate::Dropout) with [`init`](DropoutConfig::init).
 #[derive(Config, Debug)]
@@ -68,19 +67,14 @@ impl DropoutConfig {
 impl CountedDropout {
     /// Drop out, where the module trains; shape `[num_samples, ..]` to the same.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let device = input.device();
-        if !self.training.is_enabled() || !device.is_autodiff() || self.prob == 0.0 {
+        if !is_active(&self.training, &input) || self.prob == 0.0 {
             return input;
         }
-        let shape = input.shape();
-        let num_elements = shape.num_elements();
-        match next_numbers(num_elements) {
-            Some(numbers) => {
-                let device = device.without_autodiff();
-                let path = Path::of(&device);
-                let mask = numbers.mask(num_elements, self.prob, path, input.dtype(), &device);
-                input * mask.reshape(shape)
-            }
+        let mask = drawn_like(&input, |numbers, len, path, dtype, device| {
+            numbers.mask(len, self.prob, path, dtype, device)
+        });
+        match mask {
+            Some(mask) => input * mask,
             None => {
                 let keep = 1.0 - self.prob;
                 let random = input.random_like(Distribution::Bernoulli(keep));
@@ -98,13 +92,7 @@ impl ModuleDisplay for CountedDropout {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        let content = content
-            .set_top_level_type("Dropout")
-            .add("prob", &self.prob);
-        match self.training.is_enabled() {
-            true => content.optional(),
-            false => content.add("training", &self.training).optional(),
-        }
+        super::drawn::content(content, "Dropout", ("prob", self.prob), &self.training)
     }
 }
 

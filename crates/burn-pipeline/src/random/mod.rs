@@ -1,6 +1,7 @@
 //! Random numbers that depend on where in a training step they are drawn, and on nothing else.
 
 mod context;
+mod drawn;
 mod dropout;
 mod key;
 mod noise;

@@ -2,8 +2,7 @@ use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Distribution, Tensor};
 
-use super::context::next_numbers;
-use super::numbers::Path;
+use super::drawn::{drawn_like, is_active};
 
 /// Makes a [`GaussianNoise`](crate::GaussianNoise) with [`init`](GaussianNoiseConfig::init).
 #[derive(Config, Debug)]
@@ -50,25 +49,17 @@ impl GaussianNoiseConfig {
 impl CountedNoise {
     /// Add noise, where the module trains; shape `[num_samples, ..]` to the same.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let device = input.device();
-        if !self.training.is_enabled() || !device.is_autodiff() || self.std == 0.0 {
+        if !is_active(&self.training, &input) || self.std == 0.0 {
             return input;
         }
-        let shape = input.shape();
-        let num_elements = shape.num_elements();
-        match next_numbers(num_elements) {
-            Some(numbers) => {
-                let device = device.without_autodiff();
-                let path = Path::of(&device);
-                let noise = numbers.normal(num_elements, self.std, path, input.dtype(), &device);
-                input + noise.reshape(shape)
-            }
-            None => {
-                let noise = Distribution::Normal(0.0, self.std);
-                let noise = input.random_like(noise);
-                input + noise
-            }
-        }
+        let noise = drawn_like(&input, |numbers, len, path, dtype, device| {
+            numbers.normal(len, self.std, path, dtype, device)
+        });
+        let noise = noise.unwrap_or_else(|| {
+            let distribution = Distribution::Normal(0.0, self.std);
+            input.random_like(distribution)
+        });
+        input + noise
     }
 }
 
@@ -80,13 +71,7 @@ impl ModuleDisplay for CountedNoise {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        let content = content
-            .set_top_level_type("GaussianNoise")
-            .add("std", &self.std);
-        match self.training.is_enabled() {
-            true => content.optional(),
-            false => content.add("training", &self.training).optional(),
-        }
+        super::drawn::content(content, "GaussianNoise", ("std", self.std), &self.training)
     }
 }
 
