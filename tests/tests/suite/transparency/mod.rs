@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod checkpointing;
+mod clipping;
 mod custom;
 mod dropout;
 mod models;
