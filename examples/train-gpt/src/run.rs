@@ -52,6 +52,7 @@ pub fn run(args: &Args) -> Result<(), Error> {
     print_sample(&training, &text, args)?;
 
     let loss = validation_loss(&training.pipeline, text.held_out(), args)?;
+    println!("to the last bit, the validation loss is {loss:?}");
     println!("validation loss {loss:.6}");
     println!("unigram entropy {:.6}", text.unigram_entropy());
     Ok(())
