@@ -3,7 +3,8 @@ use thiserror::Error;
 
 /// Why a pipeline could not be made, or why a step could not be taken.
 ///
-/// A training step that ends in an error changed nothing: parameters, running statistics and the
+/// A training step that ends in an error changed nothing, unless a device itself was lost:
+/// parameters, running statistics and the
 /// count of steps are as before it, every worker waits for the next one, and the pipeline stays
 /// usable. An optimizer's step says itself what has become of it.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -43,12 +44,17 @@ pub enum PipelineError {
 pub struct StageError {
     /// The stage, from 0.
     pub stage: usize,
+    /// The device of the stage, by the name that it was opened with.
+    pub device: String,
     /// What the stage was doing.
     pub instruction: Instruction,
     /// The layer that was running, when one was: its index in the model and the path of its field.
     pub layer: Option<(usize, String)>,
     /// Whether the loss was being computed.
     pub in_loss: bool,
+    /// Whether the device is lost, and with it the parameters of the stage: its server is gone, or
+    /// no longer knows this program.
+    pub device_lost: bool,
     /// What the failing code said.
     pub message: String,
 }
@@ -64,8 +70,9 @@ impl core::fmt::Display for StageError {
         };
         write!(
             f,
-            "stage {} failed in {} of micro-batch {} ({})",
+            "stage {} on `{}` failed in {} of micro-batch {} ({})",
             self.stage,
+            self.device,
             op,
             self.instruction.micro_batch(),
             self.instruction
@@ -76,10 +83,17 @@ impl core::fmt::Display for StageError {
             (None, false) => {}
         }
         let message = self.message.trim_end_matches('.');
-        write!(
-            f,
-            ": {message}. Nothing has changed: mend the cause and go on."
-        )
+        match self.device_lost {
+            false => write!(
+                f,
+                ": {message}. Nothing has changed: mend the cause and go on."
+            ),
+            true => write!(
+                f,
+                ": {message}. The parameters that were there are lost, and the other stages have \
+                 kept theirs: make a new pipeline of what was saved last, on devices that answer."
+            ),
+        }
     }
 }
 

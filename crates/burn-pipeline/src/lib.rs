@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod device;
 mod engine;
 mod error;
 mod layer;
@@ -8,6 +9,8 @@ mod pipeline;
 mod placement;
 mod random;
 mod rematerialize;
+#[cfg(feature = "remote")]
+mod remote;
 mod saved;
 mod signal;
 #[cfg(feature = "train")]
@@ -21,6 +24,7 @@ pub use burn_pipeline_plan::{
     simulate, validate,
 };
 
+pub use device::{DeviceError, available_devices, open_device, open_devices, probe_device};
 pub use error::{PipelineError, StageError};
 pub use layer::{
     Layer, LayerMapper, LayerVisitor, Lift, RankFree, Ranked, Sequential, lift, ranked,
@@ -35,6 +39,8 @@ pub use random::{
     Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, layer_seed, with_random_step,
 };
 pub use rematerialize::RandomLayers;
+#[cfg(feature = "remote")]
+pub use remote::Remote;
 pub use saved::{LoadError, Loaded, SaveError, Saved};
 pub use signal::{AnySignal, Signal, SignalMapper, SignalVisitor, Skip};
 #[cfg(feature = "train")]

@@ -122,7 +122,11 @@ fn a_failure_at_any_place_is_named_and_leaves_no_trace(
         let in_layer =
             (instruction.op() != Op::Backward).then(|| (first_layer, first_layer.to_string()));
         assert_eq!(error.layer, in_layer);
-        assert!(error.to_string().contains(&format!("stage {stage} failed")));
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("stage {stage} on `flex` failed"))
+        );
 
         assert_eq!(parameters(&pipeline), before);
         assert_eq!(pipeline.num_steps(), 1);

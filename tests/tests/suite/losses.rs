@@ -147,7 +147,7 @@ fn a_loss_of_two_numbers_is_an_error_that_says_so() {
     assert!(matches!(error, PipelineError::Stage(_)));
     let text = error.to_string();
     assert!(
-        text.contains("stage 1 failed in forward of micro-batch 0"),
+        text.contains("stage 1 on `flex` failed in forward of micro-batch 0"),
         "{text}"
     );
     assert!(text.contains("in the loss"), "{text}");

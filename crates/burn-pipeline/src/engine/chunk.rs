@@ -9,7 +9,7 @@ use burn_pipeline_plan::{Instruction, Op};
 use super::gradients::LayerGradients;
 use super::inbox::Stopped;
 use super::kept::{Abandoned, Kept, Outputs};
-use super::layers::{StageLayers, flush};
+use super::layers::{StageLayers, flush, prove_alive};
 use super::report::Halt;
 use super::task::{ChunkResult, ChunkTask, Sink, Source};
 use crate::layer::Sequential;
@@ -115,6 +115,7 @@ impl<M: Sequential> Chunk<M> {
     pub(super) fn result(&mut self) -> ChunkResult {
         let statistics = self.copies.statistics();
         flush(&self.task.layers);
+        prove_alive(&self.task.layers);
         ChunkResult {
             part: self.task.part,
             gradients: self.sums.take(),
@@ -135,6 +136,9 @@ impl<M: Sequential> Chunk<M> {
             // What the caller gives comes from no stage. A boundary is not cast: where layers send
             // more than half precision, a cut between them must not take it away.
             Source::Batch(_) => boundary.receive(&device.counting()).cast(device),
+            Source::Before(boundaries) if boundaries.is_carried() => {
+                boundary.receive(&device.counting())
+            }
             Source::Before(_) => boundary.receive(device),
         };
         self.moving += started.elapsed();
@@ -300,6 +304,13 @@ impl<M: Sequential> Chunk<M> {
         let (arrived, passing) = match &self.task.sink {
             // The loss is on this stage.
             Sink::Loss(_) => {
+                outputs.receive_gradients(arrived, &self.task.layers.device.counting())
+            }
+            // What came by a carrier is counted.
+            Sink::Next {
+                gradients: Some(gradients),
+                ..
+            } if gradients.is_carried() => {
                 outputs.receive_gradients(arrived, &self.task.layers.device.counting())
             }
             Sink::Next { .. } => outputs.receive_gradients(arrived, &self.task.layers.device),

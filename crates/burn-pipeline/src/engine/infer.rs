@@ -6,8 +6,8 @@ use burn::module::Module;
 use burn_pipeline_plan::{Instruction, Span};
 
 use super::inbox::{Inbox, Outbox, mailbox};
-use super::layers::{StageLayers, flush};
-use super::report::{Halt, Report, guarded};
+use super::layers::{StageLayers, flush, prove_alive};
+use super::report::{Halt, Position, Report, guarded};
 use super::step::Step;
 use crate::PipelineError;
 use crate::layer::{LayerMapper, Sequential};
@@ -39,21 +39,28 @@ pub(crate) fn infer<M: Sequential + 'static>(
     let num_micro_batches = inputs.len();
     let start = Instant::now();
 
-    let (outbox, mut boundaries) = mailbox();
+    let (outbox, mut boundaries) = mailbox(None, &step.cancel);
     for (micro_batch, input) in inputs.into_iter().enumerate() {
         // The inbox is held right here.
         let _ = outbox.send(micro_batch, input);
     }
 
     let mut chunks: Vec<Vec<InferChunk>> = step.devices.iter().map(|_| Vec::new()).collect();
-    for part in 0..step.partition.num_stages() {
-        let (outputs, next) = mailbox();
+    let num_parts = step.partition.num_stages();
+    let mut layers = step.layers(0);
+    for part in 0..num_parts {
+        // The outputs of the last part stay where they are.
+        let after = (part + 1).min(num_parts - 1);
+        let next = step.layers(after);
+        let carrier = step.workers.boundaries_to(step.stage_of(after));
+        let (outputs, inbox) = mailbox(step.route(part, &next, carrier), &step.cancel);
         chunks[step.stage_of(part)].push(InferChunk {
-            layers: step.layers(part),
+            layers,
             boundaries,
             outputs,
         });
-        boundaries = next;
+        boundaries = inbox;
+        layers = next;
     }
     let tasks = chunks.into_iter().enumerate().map(|(stage, chunks)| {
         let task = InferTask {
@@ -115,7 +122,13 @@ impl<M: Sequential> InferTask<M> {
             let end = self.start.elapsed().as_secs_f64();
             spans.push(Span::new(stage, instruction, start, end));
         }
-        Ok(())
+        let last = self.instructions[self.instructions.len() - 1];
+        let prove = |layers: &mut StageLayers| {
+            prove_alive(layers);
+            Ok(())
+        };
+        let layers = &mut self.chunks[last.chunk()].layers;
+        guarded(stage, last, layers, prove, |_| Position::default())
     }
 }
 

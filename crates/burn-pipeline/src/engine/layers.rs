@@ -75,7 +75,14 @@ impl StageLayers {
 
 /// Hand queued work to the device before another thread touches its results.
 pub(crate) fn flush(layers: &StageLayers) {
-    if let Err(error) = layers.device.device().flush() {
+    if let Err(error) = layers.device.flush() {
         panic!("the device cannot run what was queued: {error}");
+    }
+}
+
+/// Wait until a device of another machine has answered for all that it was told.
+pub(crate) fn prove_alive(layers: &StageLayers) {
+    if let Err(error) = layers.device.prove_alive() {
+        panic!("the device no longer answers: {error}");
     }
 }

@@ -10,22 +10,30 @@
 //!    │◄─ 8 report ──────│◄──────────────────────│◄──────────────────────│
 //! ```
 //!
+//! Between devices, a carrier moves what is sent (2, 4, 6, 7) while the workers go on.
 //! Only plain tensors cross a thread (2, 4, 6, 7), flushed by the sender first. A worker that fails
 //! or cannot go on drops its ends of the channels, so its neighbours stop as well; each sends
 //! exactly one report (8), whatever happens, and keeps nothing of the step.
 
+mod cancel;
+mod carrier;
 mod chunk;
 mod gradients;
+mod home;
 mod inbox;
 mod infer;
 mod kept;
 mod layers;
+mod post_mortem;
 mod report;
 mod stage;
 mod step;
 mod task;
+mod watch;
 mod worker;
 
+pub(crate) use cancel::Cancel;
+pub(crate) use home::Home;
 pub(crate) use infer::infer;
 pub(crate) use report::message_of;
 pub(crate) use step::{Step, train};

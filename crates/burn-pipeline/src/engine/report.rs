@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn_pipeline_plan::{Instruction, Span};
 
 use super::inbox::Stopped;
-use crate::{PipelineError, StageError};
+use crate::StageError;
 
 /// How a worker's part of a step ended, and what it ran when.
 pub(crate) struct Report<T> {
@@ -25,8 +25,14 @@ pub(crate) enum Halt {
 }
 
 impl From<Stopped> for Halt {
-    fn from(_: Stopped) -> Self {
-        Self::Stopped
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Elsewhere => Self::Stopped,
+            Stopped::Lost(error) => Self::Failed {
+                at: Instant::now(),
+                error: *error,
+            },
+        }
     }
 }
 
@@ -51,9 +57,11 @@ pub(crate) fn guarded<S, T>(
             let Position { layer, in_loss } = position(state);
             let error = StageError {
                 stage,
+                device: String::new(),
                 instruction,
                 layer,
                 in_loss,
+                device_lost: false,
                 message: message_of(panic.as_ref()),
             };
             Err(Halt::Failed {
@@ -74,7 +82,7 @@ pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
 }
 
 /// The outcomes of all stages, or the failure that came first.
-pub(crate) fn outcomes<T>(reports: Vec<Report<T>>) -> Result<(Vec<T>, Vec<Span>), PipelineError> {
+pub(crate) fn outcomes<T>(reports: Vec<Report<T>>) -> Result<(Vec<T>, Vec<Span>), StageError> {
     let mut spans = Vec::new();
     let mut outcomes = Vec::new();
     let mut first: Option<(Instant, StageError)> = None;
@@ -93,7 +101,7 @@ pub(crate) fn outcomes<T>(reports: Vec<Report<T>>) -> Result<(Vec<T>, Vec<Span>)
     }
 
     match first {
-        Some((_, error)) => Err(error.into()),
+        Some((_, error)) => Err(error),
         None => Ok((outcomes, spans)),
     }
 }

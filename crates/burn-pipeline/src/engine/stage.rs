@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use burn_pipeline_plan::{Instruction, Op, Span};
 
+use super::cancel::Cancel;
 use super::chunk::Chunk;
 use super::report::{Halt, Position, Report, guarded};
 use super::task::{ChunkResult, StageTask};
@@ -14,6 +15,7 @@ struct Stage<M> {
     stage: usize,
     chunks: Vec<Chunk<M>>,
     start: Instant,
+    cancel: Cancel,
 }
 
 impl<M: Sequential> StageTask<M> {
@@ -38,6 +40,7 @@ impl<M: Sequential> StageTask<M> {
             chunks,
             model,
             start,
+            cancel,
         } = self;
         let recomputed = |chunk| -> HashSet<usize> {
             let of_chunk = instructions.iter().filter(|it| it.chunk() == chunk);
@@ -60,6 +63,7 @@ impl<M: Sequential> StageTask<M> {
             stage,
             chunks,
             start,
+            cancel,
         })
     }
 }
@@ -94,6 +98,9 @@ impl<M: Sequential> Stage<M> {
     }
 
     fn execute(&mut self, instruction: Instruction) -> Result<Span, Halt> {
+        if self.cancel.is_said() {
+            return Err(Halt::Stopped);
+        }
         let chunk = &mut self.chunks[instruction.chunk()];
         let arrival = chunk.wait(instruction)?;
         let start = self.start.elapsed().as_secs_f64();

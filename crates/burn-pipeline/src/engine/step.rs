@@ -4,27 +4,34 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Instant;
 
 use burn::optim::GradientsParams;
 use burn_pipeline_plan::{Partition, Schedule, Timeline};
 
+use super::cancel::Cancel;
+use super::carrier::Route;
+use super::home::Home;
 use super::inbox::mailbox;
 use super::layers::StageLayers;
-use super::report::{Position, Report, message_of, outcomes};
+use super::post_mortem::{explain, gone};
+use super::report::{Halt, Position, Report, message_of, outcomes};
 use super::task::{ChunkResult, ChunkTask, LossEnd, Sink, Source, StageTask};
-use super::worker::Workers;
-use crate::PipelineError;
+use super::watch::{LOOK_UP, Watch};
+use super::worker::{Jobs, Workers};
 use crate::layer::Sequential;
 use crate::rematerialize::{Decays, LayerFacts, Statistics};
 use crate::signal::{AnySignal, StageDevice};
+use crate::{PipelineError, StageError};
 
 /// What the stages need to know of a step.
 pub(crate) struct Step<'a> {
     pub(crate) workers: &'a Workers,
     pub(crate) partition: &'a Partition,
     pub(crate) devices: &'a [StageDevice],
+    pub(crate) homes: &'a [Home],
+    pub(crate) cancel: Cancel,
     pub(crate) schedule: &'a Schedule,
     pub(crate) facts: Arc<Vec<LayerFacts>>,
     /// The samples of each micro-batch.
@@ -93,18 +100,61 @@ impl Step<'_> {
 
         let mut all: Vec<Report<T>> = Vec::with_capacity(num_stages);
         let mut broken = None;
-        while let Ok((stage, report)) = reports.recv() {
-            match report {
-                Ok(report) => all.push(report),
-                Err(panic) => {
+        let mut watch = Watch::new(self.homes);
+        loop {
+            match reports.recv_timeout(LOOK_UP) {
+                Ok((_, Ok(report))) => {
+                    if matches!(report.outcome, Err(Halt::Failed { .. })) {
+                        watch.failed(&self.cancel);
+                    }
+                    watch.reported(report.stage);
+                    all.push(report);
+                }
+                Ok((stage, Err(panic))) => {
+                    watch.failed(&self.cancel);
+                    watch.reported(stage);
                     broken = Some((stage, message_of(panic.as_ref())));
                 }
+                Err(RecvTimeoutError::Timeout) => {
+                    if !watch.goes_on(&self.cancel) {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
             }
+        }
+        for stage in watch.silent() {
+            self.workers.give_up(stage);
+        }
+        if let (true, Some(time_out)) = (self.cancel.is_said(), watch.time_out()) {
+            self.workers.give_up_carriers(Instant::now() + time_out);
         }
         all.sort_by_key(|report| report.stage);
 
         let num_reports = all.len();
-        let (outcomes, spans) = outcomes(all)?;
+        let outcomes = outcomes(all);
+        if let Some((stage, reason)) = watch.dead {
+            let noticed = outcomes.err().unwrap_or_else(|| StageError {
+                stage,
+                device: String::new(),
+                instruction: self.schedule.stage(stage)[0],
+                layer: None,
+                in_loss: false,
+                device_lost: true,
+                message: String::new(),
+            });
+            return Err(gone(stage, &self.homes[stage], &reason, noticed).into());
+        }
+        let (outcomes, spans) = outcomes.map_err(|error| {
+            let lost = self.homes[error.stage].is_lost(&self.devices[error.stage]);
+            explain(
+                StageError {
+                    device_lost: lost,
+                    ..error
+                },
+                self.homes,
+            )
+        })?;
         match broken {
             Some((stage, message)) => Err(PipelineError::Worker(format!(
                 "the worker of stage {stage} failed between instructions: {message}"
@@ -114,6 +164,26 @@ impl Step<'_> {
             ))),
             None => Ok((outcomes, Timeline::new(num_stages, spans))),
         }
+    }
+
+    /// How what `from` sends gets to `to`, if by a carrier: where both parts are on one device,
+    /// nothing moves.
+    pub(super) fn route(
+        &self,
+        from: usize,
+        to: &StageLayers,
+        carrier: Option<Jobs>,
+    ) -> Option<Box<Route>> {
+        let stage = self.stage_of(from);
+        let device = self.devices[stage].clone();
+        let carrier = carrier.filter(|_| device.device() != to.device.device())?;
+        Some(Box::new(Route {
+            carrier,
+            stage,
+            chunk: from / self.devices.len(),
+            from: device,
+            to: to.device.clone(),
+        }))
     }
 }
 
@@ -131,10 +201,10 @@ pub(crate) fn train<M: Sequential + 'static>(
     let mut source = Source::Batch(inputs.into_iter().enumerate().collect::<HashMap<_, _>>());
     let mut gradients = None;
     let mut chunks: Vec<Vec<ChunkTask>> = (0..num_stages).map(|_| Vec::new()).collect();
-    let mut add = |part, source, sink, gradients| {
+    let mut add = |part, layers, source, sink, gradients| {
         chunks[step.stage_of(part)].push(ChunkTask {
             part,
-            layers: step.layers(part),
+            layers,
             decays: step.decays.clone(),
             source,
             sink,
@@ -142,11 +212,16 @@ pub(crate) fn train<M: Sequential + 'static>(
             gradients,
         });
     };
+    let mut layers = step.layers(0);
     for part in 0..num_parts - 1 {
-        let (boundaries, inbox) = mailbox();
+        let next = step.layers(part + 1);
+        let carrier = step.workers.boundaries_to(step.stage_of(part + 1));
+        let (boundaries, inbox) = mailbox(step.route(part, &next, carrier), &step.cancel);
         let (outbox, returned) = match step.trains_before(part + 1) {
             true => {
-                let (outbox, returned) = mailbox();
+                let carrier = step.workers.gradients_to(step.stage_of(part));
+                let route = step.route(part + 1, &layers, carrier);
+                let (outbox, returned) = mailbox(route, &step.cancel);
                 (Some(outbox), Some(returned))
             }
             false => (None, None),
@@ -155,11 +230,12 @@ pub(crate) fn train<M: Sequential + 'static>(
             boundaries,
             gradients: returned,
         };
-        add(part, source, sink, gradients);
+        add(part, layers, source, sink, gradients);
         source = Source::Before(inbox);
         gradients = outbox;
+        layers = next;
     }
-    add(num_parts - 1, source, Sink::Loss(loss), gradients);
+    add(num_parts - 1, layers, source, Sink::Loss(loss), gradients);
 
     let tasks = chunks.into_iter().enumerate().map(|(stage, chunks)| {
         let task = StageTask {
@@ -168,6 +244,7 @@ pub(crate) fn train<M: Sequential + 'static>(
             chunks,
             model: model.clone(),
             start,
+            cancel: step.cancel.clone(),
         };
         Box::new(move || task.run()) as Box<dyn FnOnce() -> Report<_> + Send>
     });

@@ -6,6 +6,7 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use burn_pipeline_plan::Instruction;
 
+use super::cancel::Cancel;
 use super::gradients::LayerGradients;
 use super::inbox::{Inbox, Outbox};
 use super::layers::StageLayers;
@@ -45,6 +46,7 @@ pub(crate) struct StageTask<M> {
     pub(crate) chunks: Vec<ChunkTask>,
     pub(crate) model: M,
     pub(crate) start: Instant,
+    pub(crate) cancel: Cancel,
 }
 
 /// One chunk's part of it.

@@ -1,54 +1,134 @@
 //! The threads of a pipeline: one per stage, alive as long as it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle, ThreadId};
+use std::time::Instant;
 
 use crate::PipelineError;
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// One long-lived thread per stage. Streams, fusion queues and thread pools belong to a thread, so
-/// a stage keeps its own. Dropping the workers joins them.
-pub(crate) struct Workers(Vec<Worker>);
+/// a stage keeps its own. Between devices, each stage has two more, that bring it what others send:
+/// boundaries, and gradients. Dropping the workers joins them.
+pub(crate) struct Workers {
+    stages: Vec<Worker>,
+    /// Of each stage: for boundaries and for gradients. None on a single device.
+    carriers: Vec<[Worker; 2]>,
+}
+
+/// The end of the queue of a thread.
+#[derive(Clone)]
+pub(crate) struct Jobs(Sender<Job>);
+
+impl Jobs {
+    /// Give `job` to the thread, if it is still there.
+    pub(crate) fn start(&self, job: Job) -> bool {
+        self.0.send(job).is_ok()
+    }
+}
 
 struct Worker {
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Jobs>,
     thread: Option<JoinHandle<()>>,
+    /// Whether it waits for what will not come.
+    lost: AtomicBool,
 }
 
 impl Workers {
     pub(crate) fn spawn(
         num_stages: usize,
         threads_per_stage: Option<usize>,
+        several_devices: bool,
     ) -> Result<Self, PipelineError> {
-        (0..num_stages)
-            .map(|stage| Worker::spawn(stage, threads_per_stage))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let stages = (0..num_stages)
+            .map(|stage| Worker::spawn(stage, &format!("stage-{stage}"), threads_per_stage))
+            .collect::<Result<_, _>>()?;
+        let num_carried = match several_devices {
+            true => num_stages,
+            false => 0,
+        };
+        let carriers = (0..num_carried)
+            .map(|stage| {
+                let carrier = |what| Worker::spawn(stage, &format!("stage-{stage}-{what}"), None);
+                Ok([carrier("boundaries")?, carrier("gradients")?])
+            })
+            .collect::<Result<_, PipelineError>>()?;
+        Ok(Self { stages, carriers })
     }
 
     /// The thread of each worker.
     pub(crate) fn thread_ids(&self) -> Vec<ThreadId> {
-        let threads = self.0.iter().filter_map(|worker| worker.thread.as_ref());
+        let threads = self
+            .stages
+            .iter()
+            .filter_map(|worker| worker.thread.as_ref());
         threads.map(|thread| thread.thread().id()).collect()
     }
 
     /// Give `job` to the worker of `stage`. A worker that is gone drops it, and with it the
     /// channel its report was to come through.
     pub(crate) fn start(&self, stage: usize, job: Job) {
-        if let Some(jobs) = &self.0[stage].jobs {
-            let _ = jobs.send(job);
+        if let Some(jobs) = &self.stages[stage].jobs {
+            jobs.start(job);
         }
+    }
+
+    /// What brings boundaries to `stage`.
+    pub(crate) fn boundaries_to(&self, stage: usize) -> Option<Jobs> {
+        self.carriers.get(stage).and_then(|[it, _]| it.jobs.clone())
+    }
+
+    /// What brings gradients to `stage`.
+    pub(crate) fn gradients_to(&self, stage: usize) -> Option<Jobs> {
+        self.carriers.get(stage).and_then(|[_, it]| it.jobs.clone())
+    }
+
+    /// Wait no longer for the worker of `stage`: it waits for a device that does not answer, and
+    /// ends when that is gone.
+    pub(crate) fn give_up(&self, stage: usize) {
+        self.stages[stage].lost.store(true, Ordering::Release);
+    }
+
+    /// Give up the carriers that have not done their work by `deadline`.
+    pub(crate) fn give_up_carriers(&self, deadline: Instant) {
+        let (sender, idle) = channel();
+        let carriers = || self.carriers.iter().flatten();
+        for (number, carrier) in carriers().enumerate() {
+            let sender = sender.clone();
+            if let Some(jobs) = &carrier.jobs {
+                jobs.start(Box::new(move || {
+                    let _ = sender.send(number);
+                }));
+            }
+        }
+        drop(sender);
+        let mut waiting: Vec<bool> = carriers().map(|_| true).collect();
+        let left = || deadline.saturating_duration_since(Instant::now());
+        while let Ok(number) = idle.recv_timeout(left()) {
+            waiting[number] = false;
+        }
+        for (carrier, _) in carriers().zip(waiting).filter(|(_, waits)| *waits) {
+            carrier.lost.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether a thread was given up: the others can do nothing without it.
+    pub(crate) fn are_lost(&self) -> bool {
+        let all = self.stages.iter().chain(self.carriers.iter().flatten());
+        let mut lost = all.map(|worker| worker.lost.load(Ordering::Acquire));
+        lost.any(|lost| lost)
     }
 }
 
 impl Worker {
-    fn spawn(stage: usize, threads: Option<usize>) -> Result<Self, PipelineError> {
+    fn spawn(stage: usize, name: &str, threads: Option<usize>) -> Result<Self, PipelineError> {
         let (jobs, queue) = channel::<Job>();
         let (ready, started) = channel();
 
         let thread = Builder::new()
-            .name(format!("stage-{stage}"))
+            .name(name.to_string())
             .spawn(move || match pool::enter(stage, threads) {
                 Ok(pool) => {
                     let _ = ready.send(Ok(()));
@@ -62,8 +142,9 @@ impl Worker {
             .map_err(|error| cannot_start(stage, &error.to_string()))?;
 
         let worker = Self {
-            jobs: Some(jobs),
+            jobs: Some(Jobs(jobs)),
             thread: Some(thread),
+            lost: AtomicBool::new(false),
         };
         match started.recv() {
             Ok(Ok(())) => Ok(worker),
@@ -88,6 +169,9 @@ fn cannot_start(stage: usize, error: &str) -> PipelineError {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.jobs = None;
+        if *self.lost.get_mut() {
+            return;
+        }
         if let Some(thread) = self.thread.take() {
             // A worker catches every panic of a job, so there is nothing left to report here.
             let _ = thread.join();

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use burn_pipeline_plan::{Partition, Schedule, ScheduleError, forward_only};
 
 use super::step::{StepOutput, TrainStep};
-use crate::engine::{Step, Workers, infer};
+use crate::engine::{Cancel, Home, Step, Workers, infer};
 use crate::layer::Sequential;
 use crate::rematerialize::{Decays, LayerFacts, Statistics};
 use crate::signal::{
@@ -37,6 +37,7 @@ pub(crate) struct Runtime {
     partition: Partition,
     schedule: Arc<Schedule>,
     devices: Vec<StageDevice>,
+    homes: Vec<Home>,
     workers: Mutex<Workers>,
     worker_threads: Vec<ThreadId>,
     steps: AtomicU64,
@@ -55,6 +56,7 @@ impl Runtime {
             config,
             partition,
             schedule: Arc::new(schedule),
+            homes: devices.iter().map(|it| Home::of(it.device())).collect(),
             devices,
             worker_threads: workers.thread_ids(),
             workers: Mutex::new(workers),
@@ -80,7 +82,17 @@ impl Runtime {
                  it, or take what it needs before the step"
                     .to_string(),
             )),
-            false => Ok(self.workers.lock().unwrap_or_else(PoisonError::into_inner)),
+            false => {
+                let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+                match workers.are_lost() {
+                    true => Err(PipelineError::Worker(
+                        "a step before this one left a thread waiting for a server that does not \
+                         answer: make a new pipeline of what was saved last"
+                            .to_string(),
+                    )),
+                    false => Ok(workers),
+                }
+            }
         }
     }
 
@@ -121,6 +133,8 @@ impl Runtime {
             workers,
             partition: &self.partition,
             devices: &self.devices,
+            homes: &self.homes,
+            cancel: Cancel::default(),
             schedule,
             facts: Arc::new(facts),
             samples: Arc::new(samples),

@@ -47,6 +47,11 @@ pub struct PipelineConfig {
     /// What stages compute in: with half precision on master weights, or as the parameters are.
     #[config(default = "Precision::Full")]
     pub precision: Precision,
+    /// What boundaries and their gradients travel in between devices: in half precision, for slow
+    /// links, or as they are. It rounds them, so that the numbers depend on where the cuts between
+    /// devices are; between stages on one device nothing is rounded.
+    #[config(default = "Precision::Full")]
+    pub boundary_precision: Precision,
     /// The number of threads that each stage runs the kernels of Burn's CPU backends on, its own
     /// worker counted: at least 1. Without it, all stages share one pool of the process. It takes
     /// the feature `rayon`; without that feature, kernels run on the worker alone as it is.

@@ -7,10 +7,11 @@ use burn_pipeline_plan::{Partition, validate};
 use super::base::Runtime;
 use super::owners::refuse_homeless_and_shared;
 use super::tied::refresh;
+use crate::device::{is_remote, warn_of_shared_cards};
 use crate::engine::Workers;
 use crate::layer::{LayerMapper, Sequential};
 use crate::rematerialize::{generator, warn_of_lock};
-use crate::signal::StageDevice;
+use crate::signal::{StageDevice, connect};
 use crate::{PipelineConfig, PipelineError, PipelineModule, Placement};
 
 impl PipelineConfig {
@@ -48,7 +49,16 @@ impl PipelineConfig {
 
         let half = self.precision.half();
         let devices = placement.devices().iter().map(StageDevice::new);
-        let devices: Vec<_> = devices.map(|it| it.computing_in(half)).collect();
+        let travels_in = self.boundary_precision.half();
+        let devices: Vec<_> = devices
+            .map(|it| {
+                let is_remote = is_remote(it.device());
+                it.computing_in(half)
+                    .receiving_in(travels_in)
+                    .on_another_machine(is_remote)
+            })
+            .collect();
+        warn_of_shared_cards(placement.devices());
         let mut place = Place {
             partition: &partition,
             devices: &devices,
@@ -62,7 +72,11 @@ impl PipelineConfig {
             model = model.map_layers(&mut Train);
         }
         let model = refresh(model);
-        let workers = Workers::spawn(num_stages, self.threads_per_stage)?;
+        connect(placement.devices());
+        let several_devices = devices
+            .windows(2)
+            .any(|it| it[0].device() != it[1].device());
+        let workers = Workers::spawn(num_stages, self.threads_per_stage, several_devices)?;
 
         let pipeline = PipelineModule::new(
             model,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::kind::Autodiff;
-use burn::tensor::{Bool, Device, FloatDType, GradientCheckpointingStrategy, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, FloatDType, GradientCheckpointingStrategy, Int, Tensor};
 
+use super::transfer::move_to;
 use super::{Signal, SignalMapper, Skip, TensorMapper, TensorVisitor, Uniform, at_home};
 
 /// Where a stage computes: a device, and how autodiff keeps its activations there.
@@ -15,6 +16,9 @@ pub(crate) struct StageDevice {
     strategy: GradientCheckpointingStrategy,
     /// What float tensors are cast to, if to anything.
     dtype: Option<FloatDType>,
+    /// What float tensors travel in from other devices, if not in what they are.
+    travels_in: Option<FloatDType>,
+    is_remote: bool,
     received: Arc<AtomicU64>,
 }
 
@@ -28,7 +32,22 @@ impl StageDevice {
                 .gradient_checkpointing_strategy()
                 .expect("a device with autodiff has a strategy"),
             dtype: None,
+            travels_in: None,
+            is_remote: false,
             received: Arc::default(),
+        }
+    }
+
+    /// The same, on another machine if `is_remote`.
+    pub(crate) fn on_another_machine(self, is_remote: bool) -> Self {
+        Self { is_remote, ..self }
+    }
+
+    /// The same, receiving float tensors from other devices in `dtype` where there is one.
+    pub(crate) fn receiving_in(self, dtype: Option<FloatDType>) -> Self {
+        Self {
+            travels_in: dtype,
+            ..self
         }
     }
 
@@ -68,6 +87,25 @@ impl StageDevice {
         &self.device
     }
 
+    /// Hand queued work to the device, before another thread touches its results.
+    pub(crate) fn flush(&self) -> Result<(), String> {
+        self.device.flush().map_err(|error| error.to_string())
+    }
+
+    /// Wait until a device of another machine has done all that was handed to it. What is sent
+    /// there is not answered: without this, nobody would learn that its server is gone.
+    pub(crate) fn prove_alive(&self) -> Result<(), String> {
+        if !self.is_remote {
+            return Ok(());
+        }
+        // An answer that is awaited here, and not by the thread that feeds the device: that goes on.
+        let number = Tensor::<1>::zeros([1], &self.device);
+        match number.try_into_data() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// The same, with a count of its own of what it receives.
     pub(crate) fn counting(&self) -> Self {
         Self {
@@ -93,7 +131,7 @@ impl StageDevice {
         &self,
         tensor: Tensor<D, K>,
     ) -> Tensor<D, K> {
-        tensor.without_autodiff().to_device(&self.device)
+        move_to(tensor.without_autodiff(), &self.device)
     }
 
     /// The signal on this stage's device, without autodiff. What is in a skip stays where it is
@@ -108,6 +146,17 @@ impl StageDevice {
         self.plain_tensor(tensor)
     }
 
+    /// A float tensor that another device sent, in less precision on the way if that was asked for.
+    pub(super) fn received_float<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
+        let dtype = tensor.dtype();
+        match self.travels_in {
+            Some(half) if tensor.device() != self.device && dtype.size() > dtype_size(half) => self
+                .received(tensor.without_autodiff().cast(half))
+                .cast(dtype),
+            _ => self.received(tensor),
+        }
+    }
+
     /// The signal as leaves of a graph of this stage.
     pub(crate) fn leaves<S: Signal>(&self, signal: S, require_grad: bool) -> S {
         signal.map(&mut Leaves {
@@ -115,6 +164,10 @@ impl StageDevice {
             require_grad,
         })
     }
+}
+
+fn dtype_size(dtype: FloatDType) -> usize {
+    DType::from(dtype).size()
 }
 
 /// Hand work that is queued for the signal's tensors to their devices, before another thread
@@ -156,7 +209,7 @@ struct Receive<'a>(&'a StageDevice);
 
 impl SignalMapper for Receive<'_> {
     fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
-        self.0.received(tensor)
+        self.0.received_float(tensor)
     }
 
     fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {

@@ -14,9 +14,25 @@ pub(crate) struct FloatGradients(VecDeque<Entry>);
 
 enum Entry {
     /// Of a tensor; nothing where none arrived.
-    Float(Option<Box<dyn Any + Send>>),
+    Float(Option<Box<dyn AnyTensor>>),
     /// Of the tensors in a skip, still on the devices where they were made.
     Skip(FloatGradients),
+}
+
+/// A float tensor of any rank.
+trait AnyTensor: Send {
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    fn receive(self: Box<Self>, stage: &StageDevice) -> Box<dyn AnyTensor>;
+}
+
+impl<const D: usize> AnyTensor for Tensor<D> {
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+
+    fn receive(self: Box<Self>, stage: &StageDevice) -> Box<dyn AnyTensor> {
+        Box::new(stage.receive(*self))
+    }
 }
 
 /// The gradients of skips that another stage made, on their way through this one, by the skips'
@@ -83,6 +99,16 @@ impl FloatGradients {
 
     /// The sum of both, tensor by tensor of `signal`, on the devices of these. It is `stage` that
     /// receives the others.
+    /// The gradients on the device of the stage that they go to, but for those of skips, which go
+    /// straight to the stages that made them.
+    pub(crate) fn arrive(self, stage: &StageDevice) -> Self {
+        let entries = self.0.into_iter().map(|entry| match entry {
+            Entry::Float(Some(gradient)) => Entry::Float(Some(gradient.receive(stage))),
+            other => other,
+        });
+        Self(entries.collect())
+    }
+
     fn plus<S: Signal>(self, others: Self, signal: &S, stage: &StageDevice) -> Self {
         let mut plus = Plus {
             these: self,
@@ -99,6 +125,7 @@ impl FloatGradients {
         match self.0.pop_front() {
             Some(Entry::Float(gradient)) => gradient.map(|gradient| {
                 *gradient
+                    .into_any()
                     .downcast::<Tensor<D>>()
                     .expect("the gradients of a boundary come in the order of its tensors")
             }),
@@ -114,7 +141,7 @@ impl FloatGradients {
     }
 
     fn push<const D: usize>(&mut self, gradient: Option<Tensor<D>>) {
-        let gradient = gradient.map(|gradient| Box::new(gradient) as Box<dyn Any + Send>);
+        let gradient = gradient.map(|gradient| Box::new(gradient) as Box<dyn AnyTensor>);
         self.0.push_back(Entry::Float(gradient));
     }
 }

@@ -42,7 +42,7 @@ fn a_layer_that_panics_in_training_ends_the_run_with_the_sentence_that_names_it(
     let failed = failing(NUM_MICRO_BATCHES * 2 + 1, &Settings::new(3));
     assert_eq!(
         sentence(&failed),
-        "stage 1 failed in forward of micro-batch 0 (F0), in layer 2 `hidden.2`: \
+        "stage 1 on `flex` failed in forward of micro-batch 0 (F0), in layer 2 `hidden.2`: \
          the fuse has burnt. Nothing has changed: mend the cause and go on."
     );
     assert_eq!(failed.interrupted, None);
@@ -70,7 +70,7 @@ fn a_layer_that_panics_in_training_ends_the_run_with_the_sentence_that_names_it(
 fn a_layer_that_panics_in_validation_ends_the_run_as_well() {
     let failed = failing(NUM_MICRO_BATCHES * BATCHES_PER_EPOCH + 2, &Settings::new(3));
     let sentence = sentence(&failed);
-    let place = "stage 1 failed in forward of micro-batch 1 (F1), in layer 2 `hidden.2`";
+    let place = "stage 1 on `flex` failed in forward of micro-batch 1 (F1), in layer 2 `hidden.2`";
     assert!(sentence.starts_with(place), "{sentence}");
     assert_eq!(failed.num_epochs(), 1);
     assert_eq!(failed.metric("train Loss").len(), BATCHES_PER_EPOCH + 1);

@@ -1,0 +1,62 @@
+//! One card under two names is one card.
+
+use burn::tensor::Device;
+
+use super::label;
+
+/// Say so where two stages are on one card that goes by two names: they share its memory and its
+/// time, which a name for each does not show.
+pub(crate) fn warn_of_shared_cards(devices: &[Device]) {
+    for (stage, other, why) in shared(devices) {
+        log::warn!(
+            "stages {stage} and {other} are on one device under two names, `{}` and `{}` ({why}): they share its memory and its time; give both stages the same name, or place one elsewhere",
+            label(&devices[stage]),
+            label(&devices[other]),
+        );
+    }
+}
+
+/// The pairs of stages on one card under two names, the first pair of each two names.
+fn shared(devices: &[Device]) -> Vec<(usize, usize, String)> {
+    let mut found: Vec<(usize, usize, String)> = Vec::new();
+    for (other, second) in devices.iter().enumerate() {
+        for (stage, first) in devices[..other].iter().enumerate() {
+            let told = found.iter().any(|(a, b, _)| {
+                (&devices[*a], &devices[*b]) == (first, second)
+                    || (&devices[*a], &devices[*b]) == (second, first)
+            });
+            if first == second || told {
+                continue;
+            }
+            if let Some(why) = one_card(first, second) {
+                found.push((stage, other, why));
+            }
+        }
+    }
+    found
+}
+
+fn one_card(first: &Device, second: &Device) -> Option<String> {
+    #[cfg(feature = "remote")]
+    if let Some(why) = crate::remote::one_server(first, second) {
+        return Some(why);
+    }
+    physical(first, second)
+}
+
+#[cfg(any(feature = "cpu", feature = "cuda", feature = "rocm", feature = "wgpu"))]
+fn physical(first: &Device, second: &Device) -> Option<String> {
+    let (first, second) = (first.identity()?, second.identity()?);
+    let same = match (first.physical, second.physical) {
+        (Some(one), Some(other)) => one.is_same_card(&other),
+        // A software driver is no card, and goes by one name only.
+        (None, None) => first.name == second.name,
+        _ => false,
+    };
+    same.then_some(first.name)
+}
+
+#[cfg(not(any(feature = "cpu", feature = "cuda", feature = "rocm", feature = "wgpu")))]
+fn physical(_first: &Device, _second: &Device) -> Option<String> {
+    None
+}
