@@ -9,9 +9,12 @@ pub struct Args {
     /// Train on one device, without a pipeline.
     #[arg(long)]
     pub single_device: bool,
-    /// The number of stages, all on the CPU.
+    /// The number of stages.
     #[arg(long, default_value_t = 2, conflicts_with = "single_device")]
     pub stages: usize,
+    /// Devices of the stages, separated by commas, as `cuda:0,cuda:1`; one name serves every stage.
+    #[arg(long, value_name = "NAMES", default_value = "flex")]
+    pub devices: String,
     /// The number of epochs.
     #[arg(long, default_value_t = 2)]
     pub epochs: usize,

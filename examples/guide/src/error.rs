@@ -4,12 +4,16 @@ use std::sync::Arc;
 use burn::data::dataset::DatasetError;
 use burn::store::RecordError;
 use burn::train::TrainingError;
-use burn_pipeline::PipelineError;
+use burn_pipeline::{DeviceError, PipelineError};
 use thiserror::Error;
 
 /// Why a run ended early.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// A device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+
     /// The pipeline could not be made.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),

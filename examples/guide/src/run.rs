@@ -1,5 +1,6 @@
 use burn::optim::AdamConfig;
 use burn::tensor::Device;
+use burn_pipeline::open_devices;
 
 use crate::{Args, Error, ModelConfig, NUM_CLASSES, TrainingConfig, accuracy, pipelined, plain};
 
@@ -7,7 +8,7 @@ use crate::{Args, Error, ModelConfig, NUM_CLASSES, TrainingConfig, accuracy, pip
 ///
 /// # Errors
 ///
-/// When training fails, or a file cannot be written.
+/// When a device cannot be used, training fails, or a file cannot be written.
 pub fn run(args: &Args) -> Result<(), Error> {
     if args.stages == 0 {
         let reason = "0 stages cannot hold 10 layers: give --stages 1 to 10";
@@ -23,14 +24,19 @@ pub fn run(args: &Args) -> Result<(), Error> {
     std::fs::create_dir_all(&args.save).map_err(Error::file(&args.save))?;
     let model = ModelConfig::new(NUM_CLASSES, 512);
     let config = TrainingConfig::new(model, AdamConfig::new(), args.images, args.epochs);
-    let device = Device::flex();
-    let trained = device.clone().autodiff();
+    let num_stages = if args.single_device { 1 } else { args.stages };
+    let devices = open_devices(&args.devices, num_stages)?;
+    let trained: Vec<_> = devices.iter().cloned().map(Device::autodiff).collect();
+    // Training seeds the first device, but each backend draws from a generator of its own.
+    for (stage, device) in devices.iter().enumerate().skip(1) {
+        device.seed(config.seed.wrapping_add(stage as u64));
+    }
     match args.single_device {
-        true => plain::train(&args.save, &config, &trained)?,
-        false => pipelined::train(&args.save, &config, &vec![trained; args.stages])?,
+        true => plain::train(&args.save, &config, &trained[0])?,
+        false => pipelined::train(&args.save, &config, &trained)?,
     }
 
-    let accuracy = 100.0 * accuracy(&args.save, &config, num_held_out, &device)?;
+    let accuracy = 100.0 * accuracy(&args.save, &config, num_held_out, &devices[0])?;
     println!("accuracy on {num_held_out} new images: {accuracy:.1} %");
     Ok(())
 }

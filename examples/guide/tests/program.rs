@@ -15,7 +15,7 @@ fn run(flags: &str, folder: &str) -> Output {
 #[test]
 fn either_way_of_training_ends_with_the_accuracy() {
     for flags in [
-        "--images 64 --epochs 1",
+        "--images 64 --epochs 1 --devices flex,flex",
         "--images 64 --epochs 1 --single-device",
     ] {
         let output = run(flags, "guide");
@@ -32,6 +32,10 @@ fn numbers_that_no_run_can_have_are_refused_with_the_remedy() {
         ("--images 64 --stages 0", "give --stages 1 to 10"),
         ("--images 64 --stages 11", "ask for at most 10 stages"),
         ("--images 7", "give 8 at least"),
+        (
+            "--images 64 --devices flex,flex,flex",
+            "name one per stage, or one for all",
+        ),
     ] {
         let output = run(flags, "guide-refused");
         assert!(!output.status.success());

@@ -18,6 +18,9 @@ pub struct Args {
     /// The number of stages, each with one thread for its kernels.
     #[arg(long, default_value_t = 2)]
     pub stages: usize,
+    /// Devices of the stages, separated by commas, as `cuda:0,cuda:1`; one name serves every stage.
+    #[arg(long, value_name = "NAMES", default_value = "flex")]
+    pub devices: String,
     /// The number of micro-batches.
     #[arg(long, default_value_t = 6)]
     pub micro_batches: usize,

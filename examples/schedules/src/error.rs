@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use burn_pipeline::{CostError, PipelineError, ScheduleError, SimulateError};
+use burn::tensor::TensorReadError;
+use burn_pipeline::{CostError, DeviceError, PipelineError, ScheduleError, SimulateError};
 use thiserror::Error;
 
 /// Why a run ended early.
@@ -10,6 +11,10 @@ pub enum Error {
     #[error("{0}")]
     Options(String),
 
+    /// A device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+
     /// The schedule could not be made.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -17,6 +22,10 @@ pub enum Error {
     /// The pipeline could not be made, or could not take a step.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+
+    /// A number could not be read from a device.
+    #[error("a result cannot be read from its device: {0}")]
+    Read(#[from] TensorReadError),
 
     /// What the instructions cost could not be told.
     #[error(transparent)]

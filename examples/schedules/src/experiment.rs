@@ -1,6 +1,7 @@
 use burn::tensor::{Device, Distribution, Tensor};
 use burn_pipeline::{
-    Costs, PipelineConfig, PipelineModule, Placement, Schedule, ScheduleKind, Timeline, simulate,
+    Costs, PipelineConfig, PipelineModule, Placement, Schedule, ScheduleKind, Timeline,
+    open_devices, simulate,
 };
 
 use crate::model::{Dense, dense};
@@ -23,7 +24,7 @@ pub struct Outcome {
 /// The same model and mini-batch for every schedule.
 pub struct Experiment<'a> {
     args: &'a Args,
-    device: Device,
+    devices: Vec<Device>,
     model: Vec<Dense>,
     batch: Tensor<2>,
 }
@@ -33,9 +34,10 @@ impl<'a> Experiment<'a> {
     ///
     /// # Errors
     ///
-    /// When there would be nothing to run or to measure.
+    /// When there would be nothing to run or to measure, or a device cannot be used.
     pub fn new(args: &'a Args) -> Result<Self, Error> {
         for (name, number, least) in [
+            ("stages", args.stages, 1),
             ("samples", args.samples, 1),
             ("width", args.width, 1),
             ("steps", args.steps, 2),
@@ -46,13 +48,14 @@ impl<'a> Experiment<'a> {
                 )));
             }
         }
-        let device = Device::flex();
+        let devices = open_devices(&args.devices, args.stages)?;
+        let device = &devices[0];
         let shape = [args.samples * args.micro_batches, args.width];
         Ok(Self {
             args,
             model: dense(args.layers, args.width, &device.clone().autodiff()),
-            batch: Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device),
-            device,
+            batch: Tensor::random(shape, Distribution::Normal(0.0, 1.0), device),
+            devices,
         })
     }
 
@@ -74,7 +77,7 @@ impl<'a> Experiment<'a> {
             .with_rematerialization(self.args.rematerialization)
             .with_num_recomputed_ahead(self.args.recompute_ahead)
             .with_threads_per_stage(Some(1));
-        let placement = Placement::even(&vec![self.device.clone(); stages]);
+        let placement = Placement::even(&self.devices);
         let pipeline = config.init(self.model.clone(), placement)?;
         let schedule = config.training_schedule(stages, micro_batches)?;
 
@@ -109,6 +112,8 @@ impl<'a> Experiment<'a> {
         let step = pipeline.train_step(batch.clone(), batch, |output, target| {
             (output - target).powi_scalar(2).mean()
         })?;
+        // A device that computes later than it is asked to ends its step here.
+        step.loss.try_into_scalar::<f32>()?;
         Ok(step.timeline)
     }
 }

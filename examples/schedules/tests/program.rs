@@ -50,6 +50,11 @@ fn drawings_are_written_for_every_schedule() {
      or stages, or write the model as more layers"
 )]
 #[case(Args { steps: 1, ..small() }, "--steps is 1, but at least 2 is needed")]
+#[case(Args { stages: 0, ..small() }, "--stages is 0, but at least 1 is needed")]
+#[case(
+    Args { devices: "flex,flex,flex".to_string(), ..small() },
+    "3 devices are named for 2 stages: name one per stage, or one for all"
+)]
 #[case(
     Args { micro_batches: 0, ..small() },
     "num_micro_batches is 0, but a mini-batch is at least 1 micro-batch: give at least 1"

@@ -80,14 +80,9 @@ pub struct Args {
     )]
     pub rematerialization: Rematerialization,
 
-    /// Devices of the stages, separated by commas; one name serves every stage
-    #[arg(
-        long,
-        value_name = "NAMES",
-        default_value = "flex",
-        value_delimiter = ','
-    )]
-    pub devices: Vec<String>,
+    /// Devices of the stages, separated by commas, as `cuda:0,cuda:1`; one name serves every stage
+    #[arg(long, value_name = "NAMES", default_value = "flex")]
+    pub devices: String,
 
     /// Steps to train for, those of a resumed run included
     #[arg(long, value_name = "N", default_value_t = 800)]

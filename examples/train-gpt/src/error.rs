@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use burn::data::dataset::DatasetError;
 use burn::store::RecordError;
 use burn::tensor::TensorReadError;
-use burn_pipeline::{LoadError, PipelineError, SaveError, SimulateError};
+use burn_pipeline::{DeviceError, LoadError, PipelineError, SaveError, SimulateError};
 use thiserror::Error;
 
 /// Why a run ended early.
@@ -23,6 +23,10 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
+
+    /// A device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 
     /// The pipeline could not be made, or could not take a step.
     #[error(transparent)]

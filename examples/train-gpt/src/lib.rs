@@ -3,7 +3,6 @@
 mod args;
 mod batches;
 mod comparison;
-mod devices;
 mod error;
 mod model;
 mod prediction;
@@ -21,7 +20,6 @@ mod validation;
 pub use args::Args;
 pub use batches::{Batch, training_batches, validation_batches};
 pub use comparison::Comparison;
-pub use devices::devices;
 pub use error::Error;
 pub use model::{Attention, Block, Embed, Gpt, GptConfig, Head};
 pub use prediction::Prediction;

@@ -10,10 +10,11 @@ use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
-use burn_pipeline::{PipelineConfig, PipelineModule, PipelineOptimizer, Placement, StepOutput};
+use burn_pipeline::{
+    PipelineConfig, PipelineModule, PipelineOptimizer, Placement, StepOutput, open_devices,
+};
 
 use crate::batches::{Batch, training_batches};
-use crate::devices::devices;
 use crate::model::Gpt;
 use crate::{Args, Error, Text};
 
@@ -29,13 +30,18 @@ pub struct Training {
 
 impl Training {
     /// A new model, placed and initialised: the same for every number of stages and every schedule.
+    /// Each stage draws its weights on its own device, so another backend draws others.
     ///
     /// # Errors
     ///
     /// When the devices, the learning rate, the placement or the schedule are not as they must be.
     pub fn new(args: &Args) -> Result<Self, Error> {
-        let devices = devices(&args.devices, args.num_stages())?;
-        devices[0].seed(args.seed);
+        let devices = open_devices(&args.devices, args.num_stages())?;
+        // Each backend draws from a generator of its own. The first stage's is seeded last, so that
+        // it gets the seed itself where others share it.
+        for (stage, device) in devices.iter().enumerate().rev() {
+            device.seed(args.seed.wrapping_add(stage as u64));
+        }
         let pipeline = PipelineConfig::new()
             .with_num_micro_batches(args.num_micro_batches())
             .with_schedule(args.schedule())

@@ -175,12 +175,15 @@ fn flags_that_contradict_each_other_are_refused() {
             "error: --dropout 1 is no probability: give at least 0 and less than 1\n",
         ),
         (
-            "--devices gpu",
-            "error: --devices names `gpu`, but this build has: flex\n",
+            "--devices flex,flex,flex",
+            "error: 3 devices are named for 2 stages: name one per stage, or one for all\n",
         ),
     ] {
         assert_eq!(refusal(flags), message);
     }
+    assert!(refusal("--devices abacus").starts_with(
+        "error: `abacus` names no device: there is no backend `abacus`; names are `flex`, "
+    ));
     assert!(refusal("--text no/such/text").starts_with("error: cannot read no/such/text: "));
     assert!(refusal("--resume no/such/run").starts_with("error: no run is saved in no/such/run"));
 }

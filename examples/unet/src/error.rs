@@ -1,6 +1,6 @@
 use burn::data::dataset::DatasetError;
 use burn::tensor::TensorReadError;
-use burn_pipeline::PipelineError;
+use burn_pipeline::{DeviceError, PipelineError};
 use thiserror::Error;
 
 /// Why a run ended early.
@@ -9,6 +9,10 @@ pub enum Error {
     /// Flags that contradict each other.
     #[error("{0}")]
     Options(String),
+
+    /// A device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 
     /// The pipeline could not be made, or could not take a step.
     #[error(transparent)]

@@ -2,7 +2,6 @@
 
 mod args;
 mod batches;
-mod devices;
 mod error;
 mod model;
 mod pictures;
@@ -15,7 +14,6 @@ mod validation;
 
 pub use args::Args;
 pub use batches::{Batch, training_batches, validation_batches};
-pub use devices::devices;
 pub use error::Error;
 pub use model::{Block, Bottom, Down, Features, Head, Route, Sent, UNet, UNetConfig, Up};
 pub use pictures::{Picture, Pictures, Split};

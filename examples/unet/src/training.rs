@@ -3,10 +3,9 @@
 use burn::nn::loss::BinaryCrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
-use burn_pipeline::{PipelineConfig, PipelineModule, Placement, StepOutput};
+use burn_pipeline::{PipelineConfig, PipelineModule, Placement, StepOutput, open_devices};
 
 use crate::batches::Batch;
-use crate::devices::devices;
 use crate::model::UNet;
 use crate::{Args, Error};
 
@@ -21,18 +20,23 @@ pub struct Training {
 
 impl Training {
     /// A new model, placed and initialised: the same for every number of stages and both routes.
+    /// Each stage draws its weights on its own device, so another backend draws others.
     ///
     /// # Errors
     ///
     /// When the devices, the placement or the schedule are not as they must be.
     pub fn new(args: &Args) -> Result<Self, Error> {
-        let devices = devices(&args.devices, args.stages)?;
+        let devices = open_devices(&args.devices, args.stages)?;
         let Some(first) = devices.first() else {
             return Err(Error::Options(
                 "--stages is 0, but must be at least 1".to_string(),
             ));
         };
-        first.seed(args.seed);
+        // Each backend draws from a generator of its own. The first stage's is seeded last, so that
+        // it gets the seed itself where others share it.
+        for (stage, device) in devices.iter().enumerate().rev() {
+            device.seed(args.seed.wrapping_add(stage as u64));
+        }
         let pipeline = PipelineConfig::new()
             .with_num_micro_batches(args.micro_batches)
             .with_schedule(args.schedule.clone())

@@ -80,15 +80,16 @@ fn the_same_seed_gives_the_same_report() {
     "--learning-rate 0 is out of range: give more than 0 and at most 1"
 )]
 #[case(
-    Args { devices: vec!["abacus".to_string()], ..small() },
-    "--devices names `abacus`, but this build has: flex"
+    Args { devices: "flex:1".to_string(), ..small() },
+    "`flex:1` names no device: `flex` is one device, so nothing follows it, but `:1` does; names are"
 )]
 #[case(
-    Args { devices: vec!["flex".to_string(); 3], ..small() },
-    "--devices names 3 devices for 4 stages: name one per stage, or one for all"
+    Args { devices: "flex,flex,flex".to_string(), ..small() },
+    "3 devices are named for 4 stages: name one per stage, or one for all"
 )]
 fn flags_that_do_not_fit_are_errors(#[case] args: Args, #[case] message: &str) {
-    assert_eq!(report(&args).unwrap_err(), message);
+    let error = report(&args).unwrap_err();
+    assert!(error.starts_with(message), "{error}");
 }
 
 #[test]
