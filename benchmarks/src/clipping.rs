@@ -1,12 +1,14 @@
 //! What clipping by the norm of all gradients adds to a step.
 
-use burn_pipeline::{PipelineConfig, Placement, clip_gradients_by_norm};
+use burn_pipeline::{DeviceError, PipelineConfig, Placement, clip_gradients_by_norm};
 use clap::Args;
 use serde::Serialize;
 
-use crate::measure::{device, median, pipeline_step, seconds};
+use crate::devices::Devices;
+use crate::measure::{median, pipeline_step, seconds};
 use crate::models;
 use crate::report::Report;
+use crate::settle::wait_for_gradients;
 
 /// The flags of `clipping`.
 #[derive(Args)]
@@ -40,28 +42,34 @@ const MAX_NORM: f64 = 1e-3;
 
 impl Clipping {
     /// Measure and report.
-    pub fn run(&self, report: &Report) {
+    ///
+    /// # Errors
+    ///
+    /// When there are fewer devices than stages.
+    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), DeviceError> {
+        devices.check(&self.stages)?;
         report.conditions(&format!(
             "clipping: a step of {NUM_SAMPLES} samples of {SEQUENCE} positions of a Transformer of {} layers and \
              width {} by 4 micro-batches, forward and backward, and then the clipping of its gradients.",
             self.layers, self.width
         ));
-        let device = device();
+        let device = devices.first();
         let model = models::transformer(self.layers, self.width, &device.clone().autodiff());
-        let batch = models::batch([NUM_SAMPLES, SEQUENCE, self.width], &device);
+        let batch = models::batch([NUM_SAMPLES, SEQUENCE, self.width], device);
         for &stages in &self.stages {
             let pipeline = PipelineConfig::new()
                 .with_num_micro_batches(4)
                 .with_threads_per_stage(Some(1))
-                .init(
-                    model.clone(),
-                    Placement::even(&vec![device.clone(); stages]),
-                )
+                .init(model.clone(), Placement::even(&devices.of(stages)))
                 .expect("a benchmark's configuration is right");
             let (mut steps, mut clippings, mut norm) = (Vec::new(), Vec::new(), 0.0);
             for repetition in 0..=report.repetitions() {
                 let ((_, mut grads), step) = seconds(|| pipeline_step(&pipeline, &batch));
-                let clipping = seconds(|| clip_gradients_by_norm(&pipeline, &mut grads, MAX_NORM));
+                let clipping = seconds(|| {
+                    let norm = clip_gradients_by_norm(&pipeline, &mut grads, MAX_NORM);
+                    wait_for_gradients(pipeline.inner(), &grads);
+                    norm
+                });
                 norm = clipping.0;
                 // The first round warms up.
                 if repetition > 0 {
@@ -79,5 +87,6 @@ impl Clipping {
                 norm,
             });
         }
+        Ok(())
     }
 }

@@ -2,17 +2,19 @@
 
 use burn::module::{Module, ModuleDisplay};
 use burn::nn::DropoutConfig as StockConfig;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use burn_pipeline::{
-    DropoutConfig, Layer, PipelineConfig, PipelineModule, Placement, RankFree, Rematerialization,
-    with_random_step,
+    DeviceError, DropoutConfig, Layer, PipelineConfig, PipelineModule, Placement, RankFree,
+    Rematerialization, with_random_step,
 };
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::measure::{device, median, pipeline_step, ratio, seconds};
+use crate::devices::Devices;
+use crate::measure::{median, pipeline_step, ratio, seconds};
 use crate::models::{self, Block};
 use crate::report::Report;
+use crate::settle::wait_for;
 
 /// The flags of `dropout`.
 #[derive(Args)]
@@ -58,7 +60,12 @@ const NUM_SAMPLES: usize = 32;
 
 impl Dropout {
     /// Measure and report.
-    pub fn run(&self, report: &Report) {
+    ///
+    /// # Errors
+    ///
+    /// When there are fewer devices than stages.
+    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), DeviceError> {
+        devices.check(&self.stages)?;
         burn_pipeline::__private::draw_on_device(self.path == Path::Device);
         report.conditions(
             "dropout: forward and backward of the layer alone (0 stages), and of a mini-batch of 8 \
@@ -66,23 +73,24 @@ impl Dropout {
              of_stock and of_without: time over that with Burn's dropout, and over that without any.",
         );
         for &samples in &self.samples {
-            self.alone(report, samples);
+            self.alone(report, devices, samples);
         }
         for &stages in &self.stages {
             for &micro_batches in &self.micro_batches {
-                self.pipelined(report, stages, micro_batches);
+                self.pipelined(report, &devices.of(stages), micro_batches);
             }
         }
+        Ok(())
     }
 
-    fn alone(&self, report: &Report, samples: usize) {
-        let device = device();
+    fn alone(&self, report: &Report, devices: &Devices, samples: usize) {
         let shape = [samples, 128, 256];
-        let (input, gradient) = models::batch(shape, &device);
+        let (input, gradient) = models::batch(shape, devices.first());
         let run = |dropout: &dyn Fn(Tensor<3>) -> Tensor<3>| {
             let input = input.clone().autodiff().require_grad();
-            let output = with_random_step(0, 0, 0..samples, || dropout(input));
-            (output * gradient.clone()).sum().backward()
+            let output = with_random_step(0, 0, 0..samples, || dropout(input.clone()));
+            let gradients = (output * gradient.clone()).sum().backward();
+            wait_for(input.grad(&gradients).expect("the input trains"));
         };
         let stock = StockConfig::new(self.prob).init();
         let counted = DropoutConfig::new(self.prob).init();
@@ -96,15 +104,15 @@ impl Dropout {
         times.report(report, 0, 0, samples);
     }
 
-    fn pipelined(&self, report: &Report, stages: usize, micro_batches: usize) {
-        let blocks = models::transformer(8, 128, &device());
-        let without = pipeline(blocks.clone(), stages, micro_batches);
+    fn pipelined(&self, report: &Report, devices: &[Device], micro_batches: usize) {
+        let blocks = models::transformer(8, 128, &devices[0]);
+        let without = pipeline(blocks.clone(), devices, micro_batches);
         let with = StockConfig::new(self.prob).init();
-        let stock = pipeline(behind(&blocks, &with), stages, micro_batches);
+        let stock = pipeline(behind(&blocks, &with), devices, micro_batches);
         let with = DropoutConfig::new(self.prob).init();
-        let counted = pipeline(behind(&blocks, &with), stages, micro_batches);
+        let counted = pipeline(behind(&blocks, &with), devices, micro_batches);
 
-        let batch = models::batch([NUM_SAMPLES, 32, 128], &device());
+        let batch = models::batch([NUM_SAMPLES, 32, 128], &devices[0]);
         let mut times = Times::default();
         for repetition in 0..=report.repetitions() {
             let without = seconds(|| pipeline_step(&without, &batch)).1;
@@ -112,7 +120,7 @@ impl Dropout {
             let counted = seconds(|| pipeline_step(&counted, &batch)).1;
             times.add(repetition, [without, stock, counted]);
         }
-        times.report(report, stages, micro_batches, NUM_SAMPLES);
+        times.report(report, devices.len(), micro_batches, NUM_SAMPLES);
     }
 }
 
@@ -172,7 +180,11 @@ fn behind<M: RankFree + ModuleDisplay>(blocks: &[Block], dropout: &M) -> Vec<Dro
     blocks.iter().map(dropped).collect()
 }
 
-fn pipeline<L>(model: Vec<L>, num_stages: usize, num_micro_batches: usize) -> PipelineModule<Vec<L>>
+fn pipeline<L>(
+    model: Vec<L>,
+    devices: &[Device],
+    num_micro_batches: usize,
+) -> PipelineModule<Vec<L>>
 where
     L: Layer<Input = Tensor<3>, Output = Tensor<3>> + 'static,
 {
@@ -180,6 +192,6 @@ where
         .with_num_micro_batches(num_micro_batches)
         .with_rematerialization(Rematerialization::Never)
         .with_threads_per_stage(Some(1))
-        .init(model, Placement::even(&vec![device(); num_stages]))
+        .init(model, Placement::even(devices))
         .expect("a benchmark's configuration is right")
 }

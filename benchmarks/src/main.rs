@@ -4,20 +4,29 @@
 //! README of this folder says what each number means.
 
 mod clipping;
+mod devices;
 mod dropout;
 mod measure;
 mod memory;
 mod models;
+mod numbers;
 mod optimizer;
 mod report;
 mod scaling;
 mod schedules;
+mod settle;
 mod simulation;
 mod skips;
 mod throughput;
 
+use std::process::ExitCode;
+
+use burn_pipeline::DeviceError;
 use clap::{Parser, Subcommand};
 use peak_alloc::PeakAlloc;
+
+use crate::devices::Devices;
+use crate::report::Report;
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
@@ -33,6 +42,10 @@ struct Arguments {
     /// How often each configuration runs; the median counts.
     #[arg(long, global = true, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..))]
     repetitions: u64,
+    /// Devices of the stages, separated by commas, as `cuda:0,cuda:1`: one for all stages, or of
+    /// several the first as many.
+    #[arg(long, global = true, value_name = "NAMES", default_value = "flex")]
+    devices: String,
 }
 
 #[derive(Subcommand)]
@@ -57,18 +70,30 @@ enum Bench {
     Skips(skips::Skips),
 }
 
-fn main() {
-    let arguments = Arguments::parse();
-    let report = report::Report::new(arguments.json, arguments.repetitions as usize);
-    match arguments.bench {
-        Bench::Throughput(bench) => bench.run(&report),
-        Bench::Memory(bench) => bench.run(&report),
-        Bench::Scaling(bench) => bench.run(&report),
-        Bench::Schedules(bench) => bench.run(&report),
-        Bench::Dropout(bench) => bench.run(&report),
-        Bench::Optimizer(bench) => bench.run(&report),
-        Bench::Clipping(bench) => bench.run(&report),
-        Bench::Simulation(bench) => bench.run(&report),
-        Bench::Skips(bench) => bench.run(&report),
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn run(arguments: &Arguments) -> Result<(), DeviceError> {
+    let devices = Devices::open(&arguments.devices)?;
+    let repetitions = arguments.repetitions as usize;
+    let report = Report::new(arguments.json, repetitions, devices.names());
+    match &arguments.bench {
+        Bench::Throughput(bench) => bench.run(&report, &devices)?,
+        Bench::Memory(bench) => bench.run(&report, &devices)?,
+        Bench::Scaling(bench) => bench.run(&report, &devices)?,
+        Bench::Schedules(bench) => bench.run(&report, &devices)?,
+        Bench::Dropout(bench) => bench.run(&report, &devices)?,
+        Bench::Optimizer(bench) => bench.run(&report, &devices)?,
+        Bench::Clipping(bench) => bench.run(&report, &devices)?,
+        Bench::Simulation(bench) => bench.run(&report),
+        Bench::Skips(bench) => bench.run(&report, &devices)?,
+    }
+    Ok(())
 }

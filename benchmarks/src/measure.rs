@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use burn_pipeline::{PipelineModule, Sequential};
+
+use crate::settle::wait_for_gradients;
 
 /// Run `work` and return its seconds.
 pub fn seconds<T>(work: impl FnOnce() -> T) -> (T, f64) {
@@ -30,22 +32,13 @@ pub fn ratio(of: &[f64], to: &[f64]) -> f64 {
     median(&ratios)
 }
 
-/// Run `work` with kernels on `num_threads` threads of its own.
-pub fn with_threads<T: Send>(num_threads: usize, work: impl FnOnce() -> T + Send) -> T {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(num_threads)
-        .build()
-        .expect("a machine can start a few threads")
-        .install(work)
-}
-
 /// The loss of all benchmarks.
 pub fn mean_square<const D: usize>(output: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
     (output - target).powi_scalar(2).mean()
 }
 
 /// One step of plain Burn: gradient accumulation over `num_micro_batches` parts, loss weighted by
-/// their share. Returns the loss.
+/// their share, until all is computed. Returns the loss.
 pub fn plain_step<const D: usize, M>(
     model: &M,
     batch: &(Tensor<D>, Tensor<D>),
@@ -56,7 +49,7 @@ where
 {
     let num_samples = batch.0.dims()[0];
     let mut accumulator = GradientsAccumulator::new();
-    let mut sum = 0.0;
+    let mut sum: Option<Tensor<1>> = None;
     for part in 0..num_micro_batches {
         let start = num_samples * part / num_micro_batches;
         let end = num_samples * (part + 1) / num_micro_batches;
@@ -65,13 +58,21 @@ where
 
         let output = model.forward_layers(cut(&batch.0));
         let loss = mean_square(output, cut(&batch.1)) * share;
-        sum += loss.clone().into_scalar::<f32>();
+        // Read at the end, since a read makes a device that runs behind catch up.
+        let part = loss.clone().without_autodiff();
+        sum = Some(match sum {
+            Some(sum) => sum + part,
+            None => part,
+        });
         accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
     }
-    (sum, accumulator.grads())
+    let grads = accumulator.grads();
+    wait_for_gradients(model, &grads);
+    let loss = sum.expect("a mini-batch is at least one micro-batch");
+    (loss.into_scalar::<f32>(), grads)
 }
 
-/// One step of a pipeline. Returns the loss.
+/// One step of a pipeline, until all is computed. Returns the loss.
 pub fn pipeline_step<const D: usize, M>(
     pipeline: &PipelineModule<M>,
     batch: &(Tensor<D>, Tensor<D>),
@@ -83,10 +84,6 @@ where
     let step = pipeline
         .train_step(input, target, mean_square)
         .expect("a benchmark's step succeeds");
+    wait_for_gradients(pipeline.inner(), &step.grads);
     (step.loss.into_scalar::<f32>(), step.grads)
-}
-
-/// The device of every stage: Burn's CPU backend.
-pub fn device() -> Device {
-    Device::flex()
 }

@@ -1,13 +1,14 @@
 //! Peak of live bytes of each rematerialization beside its closed form.
 
 use burn::module::Module;
-use burn_pipeline::{PipelineConfig, Placement, Rematerialization, Sequential};
+use burn_pipeline::{DeviceError, PipelineConfig, Placement, Rematerialization, Sequential};
 use clap::Args;
 use serde::Serialize;
 
-use crate::ALLOCATOR;
-use crate::measure::{device, mean_square, pipeline_step, plain_step, with_threads};
+use crate::devices::Devices;
+use crate::measure::{mean_square, median, pipeline_step, plain_step};
 use crate::models;
+use crate::numbers::Numbers;
 use crate::report::Report;
 
 /// The flags of `memory`.
@@ -16,6 +17,21 @@ pub struct Memory {
     /// Numbers of micro-batches.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 8, 16])]
     micro_batches: Vec<usize>,
+    /// Numbers of stages; 0 is plain Burn.
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
+    stages: Vec<usize>,
+    /// Rematerializations.
+    #[arg(long, value_delimiter = ',', default_values_t = [Rematerialization::Never, Rematerialization::ExceptLast, Rematerialization::Always])]
+    rematerialization: Vec<Rematerialization>,
+    /// What the stages compute in; plain Burn computes in full precision.
+    #[arg(long, value_enum, default_value_t = Numbers::Full)]
+    precision: Numbers,
+    /// Samples in a mini-batch.
+    #[arg(long, default_value_t = 16)]
+    batch_size: usize,
+    /// Positions in a sample.
+    #[arg(long, default_value_t = 64)]
+    length: usize,
     /// Layers of the Transformer.
     #[arg(long, default_value_t = 8)]
     layers: usize,
@@ -30,17 +46,16 @@ struct Line {
     stages: usize,
     micro_batches: usize,
     rematerialization: String,
-    /// How far live bytes rise during a step, in MiB.
-    peak_mib: f64,
-    /// What the closed form says.
-    closed_form_mib: f64,
-    measured_over_closed_form: f64,
+    precision: Numbers,
+    /// How far live bytes rise during a step, in MiB; nothing where a device does not say.
+    peak_mib: Option<f64>,
+    /// What the closed form says, in full precision.
+    closed_form_mib: Option<f64>,
+    measured_over_closed_form: Option<f64>,
     /// Parameters, which are there before the step and not in the peak.
     parameters_mib: f64,
 }
 
-const NUM_SAMPLES: usize = 16;
-const SEQUENCE: usize = 64;
 const MIB: f64 = (1 << 20) as f64;
 
 /// What the closed form is made of, in bytes.
@@ -72,23 +87,28 @@ impl Sizes {
 
 impl Memory {
     /// Measure and report.
-    pub fn run(&self, report: &Report) {
+    ///
+    /// # Errors
+    ///
+    /// When there are fewer devices than stages.
+    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), DeviceError> {
+        devices.check(&self.stages)?;
         report.conditions(&format!(
-            "memory: a Transformer of {} layers and width {}, {NUM_SAMPLES} samples of {SEQUENCE} positions. \
+            "memory: a Transformer of {} layers and width {}, {} samples of {} positions. \
              Peak of live bytes above what was there before the step, of all stages together.",
-            self.layers, self.width
+            self.layers, self.width, self.batch_size, self.length
         ));
-        let device = device();
+        let device = devices.first();
         let model = models::transformer(self.layers, self.width, &device.clone().autodiff());
-        let batch = models::batch([NUM_SAMPLES, SEQUENCE, self.width], &device);
-        let sizes = with_threads(1, || self.sizes(&model));
+        let batch = models::batch([self.batch_size, self.length, self.width], device);
+        let sizes = devices.with_threads(1, || self.sizes(devices, &model));
 
         for &micro_batches in &self.micro_batches {
-            let samples = NUM_SAMPLES as f64 / micro_batches as f64;
-            for (stages, mode) in contenders() {
+            let samples = self.batch_size as f64 / micro_batches as f64;
+            for (stages, mode) in self.contenders() {
                 let peak = match mode {
-                    None => with_threads(1, || {
-                        peak(report, || {
+                    None => devices.with_threads(1, || {
+                        peak(report, devices, || {
                             plain_step(&model, &batch, micro_batches);
                         })
                     }),
@@ -96,77 +116,78 @@ impl Memory {
                         let pipeline = PipelineConfig::new()
                             .with_num_micro_batches(micro_batches)
                             .with_rematerialization(mode)
+                            .with_precision(self.precision.into())
                             .with_threads_per_stage(Some(1))
-                            .init(
-                                model.clone(),
-                                Placement::even(&vec![device.clone(); stages]),
-                            )
+                            .init(model.clone(), Placement::even(&devices.of(stages)))
                             .expect("a benchmark's configuration is right");
-                        peak(report, || {
+                        peak(report, devices, || {
                             pipeline_step(&pipeline, &batch);
                         })
                     }
                 };
-                let closed_form =
-                    sizes.closed_form(stages.max(1) as f64, micro_batches as f64, samples, mode);
+                let precision = match mode {
+                    Some(_) => self.precision,
+                    None => Numbers::Full,
+                };
+                let (k, m) = (stages.max(1) as f64, micro_batches as f64);
+                let closed_form = sizes
+                    .as_ref()
+                    .filter(|_| precision == Numbers::Full)
+                    .map(|sizes| sizes.closed_form(k, m, samples, mode));
                 report.result(&Line {
                     bench: "memory",
                     stages,
                     micro_batches,
                     rematerialization: mode.map_or("plain".to_string(), |mode| mode.to_string()),
-                    peak_mib: peak / MIB,
-                    closed_form_mib: closed_form / MIB,
-                    measured_over_closed_form: peak / closed_form,
-                    parameters_mib: sizes.parameters / MIB,
+                    precision,
+                    peak_mib: peak.map(|peak| peak / MIB),
+                    closed_form_mib: closed_form.map(|bytes| bytes / MIB),
+                    measured_over_closed_form: peak.zip(closed_form).map(|(a, b)| a / b),
+                    parameters_mib: 4.0 * model.num_params() as f64 / MIB,
                 });
             }
         }
+        Ok(())
     }
 
     /// Measure what the closed form needs on a forward pass of one sample.
-    fn sizes(&self, model: &Vec<models::Block>) -> Sizes {
-        let device = device();
-        let (input, target) = models::batch([1, SEQUENCE, self.width], &device);
+    fn sizes(&self, devices: &Devices, model: &Vec<models::Block>) -> Option<Sizes> {
+        let (input, target) = models::batch([1, self.length, self.width], devices.first());
         let forward = || {
             let output = model.forward_layers(input.clone().autodiff());
             mean_square(output, target.clone().autodiff())
         };
         forward().backward();
 
-        let before = ALLOCATOR.current_usage();
+        let before = devices.live_bytes()?;
         let loss = forward();
-        let activations = ALLOCATOR.current_usage() - before;
+        let activations = devices.live_bytes()?.saturating_sub(before);
         loss.backward();
-        Sizes {
+        Some(Sizes {
             parameters: (4 * model.num_params()) as f64,
             activations: activations as f64,
-            boundary: (4 * SEQUENCE * self.width) as f64,
-        }
+            boundary: (4 * self.length * self.width) as f64,
+        })
+    }
+
+    /// Plain Burn, and every rematerialization on every number of stages.
+    fn contenders(&self) -> Vec<(usize, Option<Rematerialization>)> {
+        let modes = |&stages| match stages {
+            0 => vec![(0, None)],
+            _ => {
+                let modes = self.rematerialization.iter();
+                modes.map(|mode| (stages, Some(*mode))).collect()
+            }
+        };
+        self.stages.iter().flat_map(modes).collect()
     }
 }
 
-fn contenders() -> Vec<(usize, Option<Rematerialization>)> {
-    let modes = [
-        Rematerialization::Never,
-        Rematerialization::ExceptLast,
-        Rematerialization::Always,
-    ];
-    let pipelines = [1, 2].map(|stages| modes.map(|mode| (stages, Some(mode))));
-    std::iter::once((0, None))
-        .chain(pipelines.into_iter().flatten())
-        .collect()
-}
-
 /// The middle of the peaks of several steps, in bytes, after one that warms up.
-fn peak(report: &Report, step: impl Fn()) -> f64 {
+fn peak(report: &Report, devices: &Devices, step: impl Fn()) -> Option<f64> {
     step();
-    let peaks: Vec<_> = (0..report.repetitions())
-        .map(|_| {
-            let before = ALLOCATOR.current_usage();
-            ALLOCATOR.reset_peak_usage();
-            step();
-            (ALLOCATOR.peak_usage() - before) as f64
-        })
+    let peaks: Option<Vec<_>> = (0..report.repetitions())
+        .map(|_| devices.peak_bytes(&step))
         .collect();
-    crate::measure::median(&peaks)
+    Some(median(&peaks?))
 }

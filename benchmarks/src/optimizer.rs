@@ -2,14 +2,15 @@
 
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
-use burn_pipeline::{PipelineConfig, PipelineModule, PipelineOptimizer, Placement};
+use burn_pipeline::{DeviceError, PipelineConfig, PipelineModule, PipelineOptimizer, Placement};
 use clap::Args;
 use serde::Serialize;
 
-use crate::ALLOCATOR;
-use crate::measure::{device, median, pipeline_step, plain_step, seconds, with_threads};
+use crate::devices::Devices;
+use crate::measure::{median, pipeline_step, plain_step, ratio, seconds};
 use crate::models::{self, Dense};
 use crate::report::Report;
+use crate::settle::wait_for_parameters;
 
 /// The flags of `optimizer`.
 #[derive(Args)]
@@ -35,8 +36,8 @@ struct Line {
     milliseconds: f64,
     /// The time of plain Burn with one thread by that of this contender, in the same repetition.
     speed_up: f64,
-    /// How far live bytes rise during the step, in MiB.
-    peak_mib: f64,
+    /// How far live bytes rise during the step, in MiB; counted on the host only.
+    peak_mib: Option<f64>,
     parameters_mib: f64,
 }
 
@@ -60,25 +61,27 @@ struct Contender {
 
 impl Optimizer {
     /// Measure and report.
-    pub fn run(&self, report: &Report) {
+    ///
+    /// # Errors
+    ///
+    /// When there are fewer devices than stages.
+    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), DeviceError> {
+        devices.check(&self.stages)?;
         report.conditions(&format!(
             "optimizer: a step of Adam on {} linear layers of width {}, gradients there before it; \
              contenders take turns. Peak of live bytes above what was there before the step.",
             self.layers, self.width
         ));
-        let batch = models::batch([NUM_SAMPLES, self.width], &device());
-        let mut contenders = self.contenders();
+        let batch = models::batch([NUM_SAMPLES, self.width], devices.first());
+        let mut contenders = self.contenders(devices);
         for repetition in 0..=report.repetitions() {
             for contender in &mut contenders {
                 let grads = contender.gradients(&batch);
-                let before = ALLOCATOR.current_usage();
-                ALLOCATOR.reset_peak_usage();
-                let time = contender.step(grads);
+                let (time, peak) = devices.peak_on_host(|| contender.step(devices, grads));
                 // The first round makes the states.
                 if repetition > 0 {
                     contender.times.push(time);
-                    let peak = ALLOCATOR.peak_usage().saturating_sub(before);
-                    contender.peaks.push(peak as f64);
+                    contender.peaks.extend(peak);
                 }
             }
         }
@@ -86,34 +89,37 @@ impl Optimizer {
         let plain = contenders[0].times.clone();
         let parameters = 4 * self.layers * (self.width * self.width + self.width);
         for contender in &contenders {
-            let pairs = plain.iter().zip(&contender.times);
-            let ratios: Vec<_> = pairs.map(|(plain, it)| plain / it).collect();
             report.result(&Line {
                 bench: "optimizer",
                 stages: contender.stages,
                 kernel_threads: contender.kernel_threads,
                 milliseconds: 1e3 * median(&contender.times),
-                speed_up: median(&ratios),
-                peak_mib: median(&contender.peaks) / MIB,
+                speed_up: ratio(&plain, &contender.times),
+                peak_mib: devices.on_host().then(|| median(&contender.peaks) / MIB),
                 parameters_mib: parameters as f64 / MIB,
             });
         }
+        Ok(())
     }
 
-    fn contenders(&self) -> Vec<Contender> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    fn contenders(&self, devices: &Devices) -> Vec<Contender> {
         let mut contenders = Vec::new();
         // Plain Burn on one thread is what the others are compared with, asked for or not.
         let others = self.stages.iter().filter(|stages| **stages != 0);
         for stages in [0].into_iter().chain(others.copied()) {
-            let threads = if stages == 0 { vec![1, cores] } else { vec![1] };
+            let threads = if stages == 0 {
+                devices.plain_threads()
+            } else {
+                vec![1]
+            };
             for kernel_threads in threads {
-                let model = models::mlp(self.layers, self.width, &device().autodiff());
+                let model =
+                    models::mlp(self.layers, self.width, &devices.first().clone().autodiff());
                 let optimizer = AdamConfig::new().init();
                 let subject = match stages {
                     0 => Subject::Plain(Some(model), optimizer),
                     _ => {
-                        let placement = Placement::even(&vec![device(); stages]);
+                        let placement = Placement::even(&devices.of(stages));
                         let pipeline = PipelineConfig::new()
                             .with_num_micro_batches(1)
                             .with_threads_per_stage(Some(kernel_threads))
@@ -143,20 +149,29 @@ impl Contender {
         }
     }
 
-    fn step(&mut self, grads: GradientsParams) -> f64 {
+    fn step(&mut self, devices: &Devices, grads: GradientsParams) -> f64 {
         match &mut self.subject {
             Subject::Plain(model, optimizer) => {
                 let whole = model.take().expect("a model that is not being stepped");
-                let (stepped, time) = with_threads(self.kernel_threads, || {
-                    seconds(|| optimizer.step(RATE, whole, grads))
+                let (stepped, time) = devices.with_threads(self.kernel_threads, || {
+                    seconds(|| {
+                        let stepped = optimizer.step(RATE, whole, grads);
+                        wait_for_parameters(&stepped);
+                        stepped
+                    })
                 });
                 *model = Some(stepped);
                 time
             }
             Subject::Pipelined(pipeline, optimizer) => {
                 let whole = pipeline.take().expect("a model that is not being stepped");
-                let (stepped, time) = seconds(|| optimizer.step(RATE, whole, grads));
-                *pipeline = Some(stepped.expect("a benchmark's step succeeds"));
+                let (stepped, time) = seconds(|| {
+                    let stepped = optimizer.step(RATE, whole, grads);
+                    let stepped = stepped.expect("a benchmark's step succeeds");
+                    wait_for_parameters(stepped.inner());
+                    stepped
+                });
+                *pipeline = Some(stepped);
                 time
             }
         }

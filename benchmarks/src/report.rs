@@ -9,15 +9,17 @@ use serde_json::{Map, Value};
 pub struct Report {
     json: bool,
     repetitions: usize,
+    devices: String,
     header: AtomicBool,
 }
 
 impl Report {
-    /// A report of medians over `repetitions`.
-    pub fn new(json: bool, repetitions: usize) -> Self {
+    /// A report of medians over `repetitions`, measured on `devices`.
+    pub fn new(json: bool, repetitions: usize, devices: &str) -> Self {
         Self {
             json,
             repetitions,
+            devices: devices.to_string(),
             header: AtomicBool::new(false),
         }
     }
@@ -35,7 +37,8 @@ impl Report {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         println!("{what}");
         println!(
-            "Burn {BURN} on its CPU backend, {cores} cores, {} build, median of {} repetitions.",
+            "Burn {BURN} on {}, {cores} cores, {} build, median of {} repetitions.",
+            self.devices,
             if cfg!(debug_assertions) {
                 "debug"
             } else {
@@ -49,13 +52,14 @@ impl Report {
     /// One result: a row of the table, or a line of JSON.
     pub fn result<T: Serialize>(&self, result: &T) {
         let value = serde_json::to_value(result).expect("a result is plain data");
-        if self.json {
-            println!("{value}");
-            return;
-        }
-        let Value::Object(fields) = value else {
+        let Value::Object(mut fields) = value else {
             unreachable!("a result is a struct")
         };
+        if self.json {
+            fields.insert("devices".to_string(), self.devices.as_str().into());
+            println!("{}", Value::Object(fields));
+            return;
+        }
         if !self.header.swap(true, Ordering::Relaxed) {
             println!("{}", row(&fields, |name, _| name.clone()));
         }

@@ -1,10 +1,11 @@
 //! Time per micro-batch as their number grows.
 
-use burn_pipeline::{PipelineConfig, Placement, Rematerialization};
+use burn_pipeline::{DeviceError, PipelineConfig, Placement, Rematerialization};
 use clap::Args;
 use serde::Serialize;
 
-use crate::measure::{device, median, pipeline_step, plain_step, seconds, with_threads};
+use crate::devices::Devices;
+use crate::measure::{median, pipeline_step, plain_step, seconds};
 use crate::models;
 use crate::report::Report;
 
@@ -40,13 +41,18 @@ const SAMPLES_PER_MICRO_BATCH: usize = 2;
 
 impl Scaling {
     /// Measure and report.
-    pub fn run(&self, report: &Report) {
+    ///
+    /// # Errors
+    ///
+    /// When there are fewer devices than stages.
+    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), DeviceError> {
+        devices.check(&self.stages)?;
         report.conditions(&format!(
             "scaling: {SAMPLES_PER_MICRO_BATCH} samples per micro-batch of a Transformer of {} layers and width {}. \
              Milliseconds per slot: a step's time divided by M+K-1.",
             self.layers, self.width
         ));
-        let device = device();
+        let device = devices.first();
         let model = models::transformer(self.layers, self.width, &device.clone().autodiff());
 
         for &stages in &self.stages {
@@ -62,21 +68,18 @@ impl Scaling {
                 let mut first = None;
                 for &micro_batches in &self.micro_batches {
                     let shape = [SAMPLES_PER_MICRO_BATCH * micro_batches, 32, self.width];
-                    let batch = models::batch(shape, &device);
+                    let batch = models::batch(shape, device);
                     let pipeline = mode.map(|mode| {
                         PipelineConfig::new()
                             .with_num_micro_batches(micro_batches)
                             .with_rematerialization(mode)
                             .with_threads_per_stage(Some(1))
-                            .init(
-                                model.clone(),
-                                Placement::even(&vec![device.clone(); stages]),
-                            )
+                            .init(model.clone(), Placement::even(&devices.of(stages)))
                             .expect("a benchmark's configuration is right")
                     });
                     let step = || match &pipeline {
                         Some(pipeline) => seconds(|| pipeline_step(pipeline, &batch)).1,
-                        None => with_threads(1, || {
+                        None => devices.with_threads(1, || {
                             seconds(|| plain_step(&model, &batch, micro_batches)).1
                         }),
                     };
@@ -97,5 +100,6 @@ impl Scaling {
                 }
             }
         }
+        Ok(())
     }
 }

@@ -4,16 +4,17 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 use burn_pipeline::{
-    Costs, PipelineConfig, PipelineModule, Placement, Rematerialization, Schedule, ScheduleKind,
-    Sequential, Simulation, Span, Timeline, simulate,
+    Costs, DeviceError, PipelineConfig, PipelineModule, Placement, Rematerialization, Schedule,
+    ScheduleKind, Sequential, Simulation, Span, Timeline, simulate,
 };
 use clap::Args;
 use serde::Serialize;
 
-use crate::ALLOCATOR;
-use crate::measure::{device, mean_square, median, seconds, with_threads};
+use crate::devices::Devices;
+use crate::measure::{mean_square, median, seconds};
 use crate::models;
 use crate::report::Report;
+use crate::settle::wait_for_gradients;
 
 /// The flags of `schedules`.
 #[derive(Args)]
@@ -65,10 +66,11 @@ struct Line {
     /// A whole step, from the call until it returns.
     step_seconds: f64,
     /// What the simulation says that stages keep for their backward passes, the sum of their peaks,
-    /// in MiB.
-    simulated_peak_mib: f64,
-    /// How far live bytes rise during a step, all stages together, in MiB.
-    peak_mib: f64,
+    /// in MiB; nothing where a device does not say what a micro-batch takes.
+    simulated_peak_mib: Option<f64>,
+    /// How far live bytes rise during a step, all stages together, in MiB; counted on the host
+    /// only.
+    peak_mib: Option<f64>,
     /// The most micro-batches in flight, summed over stages and chunks.
     in_flight: usize,
     /// What taking the times and making the timeline costs, by the time of a step.
@@ -84,15 +86,20 @@ type Pipeline = PipelineModule<Vec<models::Block>>;
 
 impl Schedules {
     /// Measure and report.
-    pub fn run(&self, report: &Report) {
+    ///
+    /// # Errors
+    ///
+    /// When there are fewer devices than stages.
+    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), DeviceError> {
+        devices.check(&[self.stages as usize])?;
         report.conditions(&format!(
             "schedules: a Transformer of {} layers and width {}, {NUM_SAMPLES} samples of {SEQUENCE} positions, \
              one kernel thread per stage. Every other step is measured, and simulated under the costs of the steps right before and after it.",
             self.layers, self.width
         ));
-        let device = device();
+        let device = devices.first();
         let model = models::transformer(self.layers, self.width, &device.clone().autodiff());
-        let batch = models::batch([NUM_SAMPLES, SEQUENCE, self.width], &device);
+        let batch = models::batch([NUM_SAMPLES, SEQUENCE, self.width], device);
         let stages = self.stages as usize;
 
         for &micro_batches in &self.micro_batches {
@@ -108,23 +115,29 @@ impl Schedules {
                     let schedule = config
                         .training_schedule(stages, micro_batches)
                         .expect("a benchmark's schedule exists");
-                    let placement = Placement::even(&vec![device.clone(); stages]);
+                    let placement = Placement::even(&devices.of(stages));
                     let pipeline = config
                         .init(model.clone(), placement)
                         .expect("a benchmark's configuration is right");
                     report.result(&Line {
                         schedule: kind.to_string(),
                         rematerialization: rematerialization.to_string(),
-                        ..measure(report, &pipeline, &schedule, &batch)
+                        ..measure(report, devices, &pipeline, &schedule, &batch)
                     });
                 }
             }
         }
+        Ok(())
     }
 }
 
 /// The bytes of a boundary and of what a part keeps of one micro-batch.
-fn sizes(pipeline: &Pipeline, schedule: &Schedule, batch: &Batch) -> (u64, u64) {
+fn sizes(
+    devices: &Devices,
+    pipeline: &Pipeline,
+    schedule: &Schedule,
+    batch: &Batch,
+) -> Option<(u64, u64)> {
     let num_micro_batches = schedule.num_micro_batches();
     let samples = NUM_SAMPLES / num_micro_batches;
     let cut = |tensor: &Tensor<3>| tensor.clone().narrow(0, 0, samples).autodiff();
@@ -132,37 +145,41 @@ fn sizes(pipeline: &Pipeline, schedule: &Schedule, batch: &Batch) -> (u64, u64) 
         let output = pipeline.inner().forward_layers(cut(&batch.0));
         mean_square(output, cut(&batch.1))
     };
-    with_threads(1, || {
+    devices.with_threads(1, || {
         forward().backward();
-        let before = ALLOCATOR.current_usage();
+        let before = devices.live_bytes()?;
         let loss = forward();
-        let activations = ALLOCATOR.current_usage() - before;
+        let activations = devices.live_bytes()?.saturating_sub(before);
         loss.backward();
         let boundary = 4 * batch.0.shape().num_elements() / num_micro_batches;
         let num_parts = schedule.num_stages() * schedule.num_chunks();
-        (boundary as u64, (activations / num_parts) as u64)
+        Some((boundary as u64, activations / num_parts as u64))
     })
 }
 
-fn measure(report: &Report, pipeline: &Pipeline, schedule: &Schedule, batch: &Batch) -> Line {
-    let sizes = sizes(pipeline, schedule, batch);
+fn measure(
+    report: &Report,
+    devices: &Devices,
+    pipeline: &Pipeline,
+    schedule: &Schedule,
+    batch: &Batch,
+) -> Line {
+    let sizes = sizes(devices, pipeline, schedule, batch);
     step(pipeline, batch);
     let mut runs = Vec::new();
     let mut before = step(pipeline, batch);
     for _ in 0..report.repetitions() {
-        let live = ALLOCATOR.current_usage();
-        ALLOCATOR.reset_peak_usage();
-        let (timeline, step_seconds) = seconds(|| step(pipeline, batch));
-        let peak_mib = (ALLOCATOR.peak_usage() - live) as f64 / MIB;
+        let ((timeline, step_seconds), peak) =
+            devices.peak_on_host(|| seconds(|| step(pipeline, batch)));
 
         let after = step(pipeline, batch);
         let costs = Costs::measured(&[before, after.clone()]).expect("a step runs everything");
-        let simulated = simulate(schedule, &costs.with_bytes(|_| sizes));
+        let simulated = simulate(schedule, &costs.with_bytes(|_| sizes.unwrap_or_default()));
         runs.push(Run {
             simulated: simulated.expect("a schedule that has run can run"),
             timeline,
             step_seconds,
-            peak_mib,
+            peak_mib: peak.map(|peak| peak / MIB),
         });
         before = after;
     }
@@ -182,8 +199,11 @@ fn measure(report: &Report, pipeline: &Pipeline, schedule: &Schedule, batch: &Ba
         simulated_bubble: middle(|it| it.simulated.timeline.bubble_share()),
         measured_bubble: middle(|it| it.timeline.bubble_share()),
         step_seconds: middle(|it| it.step_seconds),
-        simulated_peak_mib: middle(|it| it.simulated.peak_bytes.iter().sum::<u64>() as f64 / MIB),
-        peak_mib: middle(|it| it.peak_mib),
+        simulated_peak_mib: sizes
+            .map(|_| middle(|it| it.simulated.peak_bytes.iter().sum::<u64>() as f64 / MIB)),
+        peak_mib: devices
+            .on_host()
+            .then(|| middle(|it| it.peak_mib.unwrap_or(f64::NAN))),
         in_flight: stages.map(|it| schedule.peak_in_flight(it)).sum(),
         timeline_share: middle(|it| timeline_seconds(&it.timeline) / it.step_seconds),
     }
@@ -194,7 +214,7 @@ struct Run {
     simulated: Simulation,
     timeline: Timeline,
     step_seconds: f64,
-    peak_mib: f64,
+    peak_mib: Option<f64>,
 }
 
 fn step(pipeline: &Pipeline, batch: &Batch) -> Timeline {
@@ -202,6 +222,7 @@ fn step(pipeline: &Pipeline, batch: &Batch) -> Timeline {
     let step = pipeline
         .train_step(input, target, mean_square)
         .expect("a benchmark's step succeeds");
+    wait_for_gradients(pipeline.inner(), &step.grads);
     step.loss.into_scalar::<f32>();
     step.timeline
 }

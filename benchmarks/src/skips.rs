@@ -1,13 +1,15 @@
 //! Bytes moved and time of a step of a U-Net, with skips and through the stages.
 
-use burn_pipeline::{PipelineConfig, PipelineModule, Placement, Rematerialization};
+use burn_pipeline::{DeviceError, PipelineConfig, PipelineModule, Placement, Rematerialization};
 use clap::Args;
 use serde::Serialize;
 use unet::{Batch, Route, UNet, UNetConfig, cross_entropy};
 
-use crate::measure::{device, median, seconds};
+use crate::devices::Devices;
+use crate::measure::{median, seconds};
 use crate::models;
 use crate::report::Report;
+use crate::settle::wait_for_gradients;
 
 /// The flags of `skips`.
 #[derive(Args)]
@@ -67,19 +69,24 @@ struct Contender {
 
 impl Skips {
     /// Measure and report.
-    pub fn run(&self, report: &Report) {
+    ///
+    /// # Errors
+    ///
+    /// When there are fewer devices than stages.
+    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), DeviceError> {
+        devices.check(&self.stages)?;
         report.conditions(&format!(
             "skips: a U-Net of {} layers and {} channels, {NUM_SAMPLES} samples of {SIZE} x {SIZE}, \
              one kernel thread per stage.",
             2 * self.depth + 2,
             self.width
         ));
-        let (images, noise) = models::batch([NUM_SAMPLES, 1, SIZE, SIZE], &device());
+        let (images, noise) = models::batch([NUM_SAMPLES, 1, SIZE, SIZE], devices.first());
         let masks = noise.greater_scalar(0.0).int();
         let batch = Batch { images, masks };
 
         for &stages in &self.stages {
-            let mut contenders = ROUTES.map(|(route, _)| self.contender(stages, route));
+            let mut contenders = ROUTES.map(|(route, _)| self.contender(devices, stages, route));
             for contender in &mut contenders {
                 contender.step(&batch);
                 contender.times.clear();
@@ -116,21 +123,19 @@ impl Skips {
                 });
             }
         }
+        Ok(())
     }
 
     /// The same weights by every route and on every number of stages.
-    fn contender(&self, stages: usize, route: Route) -> Contender {
-        let device = device();
+    fn contender(&self, devices: &Devices, stages: usize, route: Route) -> Contender {
+        let device = devices.first();
         device.seed(0);
         let config = UNetConfig::new(self.width, self.depth as usize).with_route(route);
         let pipeline = PipelineConfig::new()
             .with_num_micro_batches(self.micro_batches as usize)
             .with_rematerialization(self.rematerialization)
             .with_threads_per_stage(Some(1))
-            .init(
-                config.init(&device),
-                Placement::even(&vec![device.clone(); stages]),
-            )
+            .init(config.init(device), Placement::even(&devices.of(stages)))
             .expect("a benchmark's configuration is right");
         Contender {
             config,
@@ -150,6 +155,7 @@ impl Contender {
                 .pipeline
                 .train_step(images.into(), masks, cross_entropy)
                 .expect("a benchmark's step succeeds");
+            wait_for_gradients(self.pipeline.inner(), &step.grads);
             let bytes = step.bytes_received.iter().sum();
             (bytes, step.loss.into_scalar::<f32>())
         });
