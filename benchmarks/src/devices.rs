@@ -86,6 +86,14 @@ impl Devices {
         }
     }
 
+    /// Give back what earlier work left in the devices' pools. Each pipeline computes on streams of
+    /// its own, and what is left in theirs is of no use to another.
+    pub fn clean_up(&self) {
+        for device in self.distinct() {
+            device.memory_cleanup();
+        }
+    }
+
     /// Bytes that are alive: of the whole process on the host, of tensors elsewhere. Nothing where
     /// a device does not say.
     pub fn live_bytes(&self) -> Option<u64> {
@@ -102,10 +110,7 @@ impl Devices {
         if self.on_host() {
             return self.peak_on_host(work).1;
         }
-        for device in self.distinct() {
-            // What earlier work left in the pools would hide what this one needs.
-            device.memory_cleanup();
-        }
+        self.clean_up();
         let before = self.live_bytes()?;
         work();
         let after = self.in_pools(|pool| pool.bytes_reserved)?;

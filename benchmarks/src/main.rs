@@ -21,7 +21,7 @@ mod throughput;
 
 use std::process::ExitCode;
 
-use burn_pipeline::DeviceError;
+use burn_pipeline::{DeviceError, available_devices};
 use clap::{Parser, Subcommand};
 use peak_alloc::PeakAlloc;
 
@@ -68,6 +68,8 @@ enum Bench {
     Simulation(simulation::Simulation),
     /// Bytes moved and time of a step of a U-Net, with skips and through the stages.
     Skips(skips::Skips),
+    /// The names of the devices that this build and this machine have, one a line.
+    Devices,
 }
 
 fn main() -> ExitCode {
@@ -94,6 +96,7 @@ fn run(arguments: &Arguments) -> Result<(), DeviceError> {
         Bench::Clipping(bench) => bench.run(&report, &devices)?,
         Bench::Simulation(bench) => bench.run(&report),
         Bench::Skips(bench) => bench.run(&report, &devices)?,
+        Bench::Devices => println!("{}", available_devices().join("\n")),
     }
     Ok(())
 }

@@ -185,6 +185,7 @@ impl Memory {
 
 /// The middle of the peaks of several steps, in bytes, after one that warms up.
 fn peak(report: &Report, devices: &Devices, step: impl Fn()) -> Option<f64> {
+    devices.clean_up();
     step();
     let peaks: Option<Vec<_>> = (0..report.repetitions())
         .map(|_| devices.peak_bytes(&step))

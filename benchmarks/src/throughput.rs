@@ -135,6 +135,7 @@ impl Throughput {
         M: Sequential<Input = Tensor<D>, Output = Tensor<D>> + Sync + 'static,
     {
         for &micro_batches in &self.micro_batches {
+            devices.clean_up();
             let mut contenders = self.contenders(devices, model, micro_batches);
             for repetition in 0..=report.repetitions() {
                 for contender in &mut contenders {
