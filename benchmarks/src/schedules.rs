@@ -184,6 +184,7 @@ fn measure(
         before = after;
     }
     let middle = |of: fn(&Run) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
+    let peaks: Option<Vec<_>> = runs.iter().map(|it| it.peak_mib).collect();
     let stages = 0..schedule.num_stages();
     Line {
         bench: "schedules",
@@ -201,9 +202,7 @@ fn measure(
         step_seconds: middle(|it| it.step_seconds),
         simulated_peak_mib: sizes
             .map(|_| middle(|it| it.simulated.peak_bytes.iter().sum::<u64>() as f64 / MIB)),
-        peak_mib: devices
-            .on_host()
-            .then(|| middle(|it| it.peak_mib.unwrap_or(f64::NAN))),
+        peak_mib: peaks.map(|peaks| median(&peaks)),
         in_flight: stages.map(|it| schedule.peak_in_flight(it)).sum(),
         timeline_share: middle(|it| timeline_seconds(&it.timeline) / it.step_seconds),
     }
