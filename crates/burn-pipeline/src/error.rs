@@ -1,3 +1,5 @@
+use std::any::Any;
+
 use burn_pipeline_plan::{Instruction, Op, PartitionError, ScheduleError};
 use thiserror::Error;
 
@@ -37,6 +39,10 @@ pub enum PipelineError {
     /// A stage failed.
     #[error(transparent)]
     Stage(Box<StageError>),
+
+    /// A device is lost, and what was on it.
+    #[error(transparent)]
+    DeviceLost(Box<LostDevice>),
 }
 
 /// The first failure of a step: where, and the message of the panic that was its cause.
@@ -52,9 +58,6 @@ pub struct StageError {
     pub layer: Option<(usize, String)>,
     /// Whether the loss was being computed.
     pub in_loss: bool,
-    /// Whether the device is lost, and with it the parameters of the stage: its server is gone, or
-    /// no longer knows this program.
-    pub device_lost: bool,
     /// What the failing code said.
     pub message: String,
 }
@@ -63,19 +66,12 @@ impl std::error::Error for StageError {}
 
 impl core::fmt::Display for StageError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let op = match self.instruction.op() {
-            Op::Forward => "forward",
-            Op::Recompute => "recompute",
-            Op::Backward => "backward",
-        };
         write!(
             f,
-            "stage {} on `{}` failed in {} of micro-batch {} ({})",
+            "stage {} on `{}` failed in {}",
             self.stage,
             self.device,
-            op,
-            self.instruction.micro_batch(),
-            self.instruction
+            named(self.instruction)
         )?;
         match (&self.layer, self.in_loss) {
             (Some((index, path)), _) => write!(f, ", in layer {index} `{path}`")?,
@@ -83,22 +79,61 @@ impl core::fmt::Display for StageError {
             (None, false) => {}
         }
         let message = self.message.trim_end_matches('.');
-        match self.device_lost {
-            false => write!(
-                f,
-                ": {message}. Nothing has changed: mend the cause and go on."
-            ),
-            true => write!(
-                f,
-                ": {message}. The parameters that were there are lost, and the other stages have \
-                 kept theirs: make a new pipeline of what was saved last, on devices that answer."
-            ),
-        }
+        write!(
+            f,
+            ": {message}. Nothing has changed: mend the cause and go on."
+        )
+    }
+}
+
+/// An instruction in words.
+pub(crate) fn named(instruction: Instruction) -> String {
+    let op = match instruction.op() {
+        Op::Forward => "forward",
+        Op::Recompute => "recompute",
+        Op::Backward => "backward",
+    };
+    let micro_batch = instruction.micro_batch();
+    format!("{op} of micro-batch {micro_batch} ({instruction})")
+}
+
+/// A device that no longer does what it is told, since its server is gone or has forgotten this
+/// program, and with it the parameters of its stage.
+///
+/// The other stages have kept theirs. A new pipeline goes on from what was [saved](crate::Saved)
+/// last, on devices that answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "stage {stage} has lost its device `{device}` in {doing}: {message}. The parameters that were there are lost, and the other stages have kept theirs: make a new pipeline of what was saved last, on devices that answer"
+)]
+pub struct LostDevice {
+    /// The stage, from 0.
+    pub stage: usize,
+    /// The device of the stage, by the name that it was opened with.
+    pub device: String,
+    /// What was being done when it was noticed.
+    pub doing: String,
+    /// How it was noticed.
+    pub message: String,
+}
+
+impl From<LostDevice> for PipelineError {
+    fn from(lost: LostDevice) -> Self {
+        Self::DeviceLost(Box::new(lost))
     }
 }
 
 impl From<StageError> for PipelineError {
     fn from(error: StageError) -> Self {
         Self::Stage(Box::new(error))
+    }
+}
+
+/// What a panic said.
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(message), _) => (*message).to_string(),
+        (_, Some(message)) => message.clone(),
+        _ => "a panic without a message".to_string(),
     }
 }

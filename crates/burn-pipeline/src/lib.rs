@@ -15,6 +15,8 @@ mod saved;
 mod signal;
 #[cfg(feature = "train")]
 mod train;
+mod transfer;
+mod waiting;
 
 pub use burn_pipeline_derive::{Sequential, Signal};
 pub use burn_pipeline_plan::{
@@ -25,7 +27,7 @@ pub use burn_pipeline_plan::{
 };
 
 pub use device::{DeviceError, available_devices, open_device, open_devices, probe_device};
-pub use error::{PipelineError, StageError};
+pub use error::{LostDevice, PipelineError, StageError};
 pub use layer::{
     Layer, LayerMapper, LayerVisitor, Lift, RankFree, Ranked, Sequential, lift, ranked,
 };

@@ -244,7 +244,7 @@ fn an_update_that_panics_is_an_error_that_names_stage_and_parameter() {
     let error = optimizer.step(0.05, pipeline.clone(), grads).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "stage 1 failed in the update of parameter `head.weight`: this update fails. Some \
+        "stage 1 on `flex` failed in the update of parameter `head.weight`: this update fails. Some \
          parameters have moved on and others have not: mend the cause and go on from what was \
          saved last."
     );

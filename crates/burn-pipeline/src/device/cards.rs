@@ -7,7 +7,11 @@ use super::label;
 /// Say so where two stages are on one card that goes by two names: they share its memory and its
 /// time, which a name for each does not show.
 pub(crate) fn warn_of_shared_cards(devices: &[Device]) {
-    for (stage, other, why) in shared(devices) {
+    let devices: Vec<_> = devices
+        .iter()
+        .map(|it| it.clone().without_autodiff())
+        .collect();
+    for (stage, other, why) in shared(&devices) {
         log::warn!(
             "stages {stage} and {other} are on one device under two names, `{}` and `{}` ({why}): they share its memory and its time; give both stages the same name, or place one elsewhere",
             label(&devices[stage]),
@@ -46,11 +50,14 @@ fn one_card(first: &Device, second: &Device) -> Option<String> {
 
 #[cfg(any(feature = "cpu", feature = "cuda", feature = "rocm", feature = "wgpu"))]
 fn physical(first: &Device, second: &Device) -> Option<String> {
+    let is_software = [first, second]
+        .iter()
+        .any(|it| format!("{it:?}").contains("Cpu"));
     let (first, second) = (first.identity()?, second.identity()?);
     let same = match (first.physical, second.physical) {
         (Some(one), Some(other)) => one.is_same_card(&other),
-        // A software driver is no card, and goes by one name only.
-        (None, None) => first.name == second.name,
+        // A software driver is no card.
+        (None, None) => is_software && first.name == second.name,
         _ => false,
     };
     same.then_some(first.name)
@@ -59,4 +66,27 @@ fn physical(first: &Device, second: &Device) -> Option<String> {
 #[cfg(not(any(feature = "cpu", feature = "cuda", feature = "rocm", feature = "wgpu")))]
 fn physical(_first: &Device, _second: &Device) -> Option<String> {
     None
+}
+
+#[cfg(all(test, feature = "wgpu", feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::{available_devices, open_device};
+
+    #[test]
+    fn a_card_by_two_names_is_one() {
+        let names = available_devices();
+        let adapters = names.iter().filter(|name| name.starts_with("wgpu:"));
+        let [name] = adapters.collect::<Vec<_>>()[..] else {
+            // Which of several is the default is the system's choice. CI has one.
+            return;
+        };
+        let by_name = open_device(name).unwrap();
+        let by_default = open_device("wgpu").unwrap();
+        let devices = [Device::flex(), by_name.clone(), by_default, by_name];
+        let found = shared(&devices);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].0, found[0].1), (1, 2));
+        assert_eq!(shared(&[Device::flex(), Device::flex()]), []);
+    }
 }

@@ -8,9 +8,9 @@ pub(super) fn driver(device: &Device) -> String {
 }
 
 /// Drivers that are known to end the process where others compute, by what they call themselves.
-pub(super) fn known_to_crash(driver: &str) -> Option<&'static str> {
+pub(super) fn known_to_crash(driver: &str, spirv: bool) -> Option<&'static str> {
     // Mesa's software driver runs SPIR-V kernels right from its version 26.
-    let spirv = cfg!(feature = "vulkan") && driver.contains("llvmpipe");
+    let spirv = spirv && driver.contains("llvmpipe");
     let mesa = driver.split("Mesa ").nth(1)?;
     let major: u32 = mesa.split('.').next()?.parse().ok()?;
     (spirv && major < 26).then_some(
@@ -47,4 +47,33 @@ fn version(adapter: &str) -> Option<String> {
 ))]
 fn version(_adapter: &str) -> Option<String> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(
+        "llvmpipe (LLVM 15.0.6, 256 bits), llvmpipe Mesa 22.3.6 (LLVM 15.0.6)",
+        true,
+        true
+    )]
+    #[case(
+        "llvmpipe (LLVM 15.0.6, 256 bits), llvmpipe Mesa 22.3.6 (LLVM 15.0.6)",
+        false,
+        false
+    )]
+    #[case("llvmpipe (LLVM 21.1.0, 256 bits), llvmpipe Mesa 26.0.1", true, false)]
+    #[case("NVIDIA H100, NVIDIA 570.86", true, false)]
+    #[case("unknown", true, false)]
+    fn a_driver_that_ends_the_process_is_not_asked_to_compute(
+        #[case] driver: &str,
+        #[case] spirv: bool,
+        #[case] crashes: bool,
+    ) {
+        assert_eq!(known_to_crash(driver, spirv).is_some(), crashes);
+    }
 }

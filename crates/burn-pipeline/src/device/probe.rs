@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::DeviceError;
 use super::driver::{driver, known_to_crash};
 use super::label::label;
-use crate::engine::message_of;
+use crate::error::message_of;
 
 /// Rows, inner size and columns of the products.
 const PRODUCTS: [(usize, usize, usize); 3] = [(3, 5, 2), (33, 70, 65), (128, 64, 96)];
@@ -32,7 +32,7 @@ pub fn probe_device(device: &Device) -> Result<(), DeviceError> {
         Ok(driver) => driver,
         Err(panic) => return Err(wrong("unknown", message_of(panic.as_ref()))),
     };
-    if let Some(reason) = known_to_crash(&driver) {
+    if let Some(reason) = known_to_crash(&driver, cfg!(feature = "vulkan")) {
         return Err(wrong(&driver, reason.to_string()));
     }
     match catch_unwind(AssertUnwindSafe(|| compute(&device))) {

@@ -14,28 +14,43 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use burn::tensor::Tensor;
 use burn_pipeline_plan::{Instruction, Op};
 
+use super::cancel::Cancel;
 use super::inbox::Stopped;
-use super::report::message_of;
 use super::worker::Jobs;
 use crate::StageError;
+use crate::error::message_of;
 use crate::signal::{AnySignal, FloatGradients, StageDevice};
 
 /// What is carried: boundaries, and the gradients of boundaries.
 pub(crate) trait Cargo: Send + 'static {
-    /// What a stage does to send it.
+    /// What the stages at both ends do with it.
     const OP: Op;
 
     /// The same on the device of the stage that it goes to.
     fn arrive(self, stage: &StageDevice) -> Self;
+
+    /// A number of it, where the sender's device has to be asked whether it could be computed.
+    fn witness(&self, stage: &StageDevice) -> Option<Tensor<1>>;
 }
 
 impl Cargo for AnySignal {
     const OP: Op = Op::Forward;
 
     fn arrive(self, stage: &StageDevice) -> Self {
-        self.receive(stage)
+        // The sender's worker holds these tensors too. Burn decides which of two threads is the last
+        // to use one before it tells the server, so the other's word could come first: held until
+        // the server has been told, they are not let go by the worker.
+        let held = self.clone();
+        let arrived = self.receive(stage);
+        drop(held);
+        arrived
+    }
+
+    fn witness(&self, stage: &StageDevice) -> Option<Tensor<1>> {
+        AnySignal::witness(self, stage)
     }
 }
 
@@ -45,15 +60,26 @@ impl Cargo for FloatGradients {
     fn arrive(self, stage: &StageDevice) -> Self {
         FloatGradients::arrive(self, stage)
     }
+
+    fn witness(&self, stage: &StageDevice) -> Option<Tensor<1>> {
+        FloatGradients::witness(self, stage)
+    }
 }
 
-/// From the chunk of a stage to the device of another.
-pub(crate) struct Route {
-    pub(crate) carrier: Jobs,
+/// One end of a route: a chunk of a stage.
+#[derive(Clone)]
+pub(crate) struct End {
     pub(crate) stage: usize,
     pub(crate) chunk: usize,
-    pub(crate) from: StageDevice,
-    pub(crate) to: StageDevice,
+    pub(crate) device: StageDevice,
+}
+
+/// From one stage to the device of another.
+pub(crate) struct Route {
+    pub(crate) carrier: Jobs,
+    pub(crate) from: End,
+    pub(crate) to: End,
+    pub(crate) cancel: Cancel,
 }
 
 impl Route {
@@ -63,30 +89,46 @@ impl Route {
         cargo: T,
         deliver: impl FnOnce(Result<T, Box<StageError>>) + Send + 'static,
     ) -> Result<(), Stopped> {
-        let (stage, from, to) = (self.stage, self.from.clone(), self.to.clone());
-        let instruction = Instruction::new(T::OP, micro_batch).on_chunk(self.chunk);
+        let (from, to, cancel) = (self.from.clone(), self.to.clone(), self.cancel.clone());
         let carry = move || {
-            let carried = catch_unwind(AssertUnwindSafe(|| {
-                from.prove_alive()?;
-                let arrived = cargo.arrive(&to);
-                to.flush().map(|()| arrived)
-            }));
-            let carried = carried.unwrap_or_else(|panic| Err(message_of(panic.as_ref())));
-            deliver(carried.map_err(|message| {
-                Box::new(StageError {
-                    stage,
-                    device: String::new(),
-                    instruction,
-                    layer: None,
-                    in_loss: false,
-                    device_lost: false,
-                    message: format!("what it sends on is lost: {message}"),
+            let instruction = Instruction::new(T::OP, micro_batch);
+            let sent = attempt(&from, instruction, || {
+                let witness = cargo.witness(&from.device);
+                from.device.finish(witness, || !cancel.is_said())
+            });
+            let carried = sent.and_then(|()| {
+                attempt(&to, instruction, || {
+                    let arrived = cargo.arrive(&to.device);
+                    to.device.flush().map(|()| arrived)
                 })
-            }));
+            });
+            if !cancel.is_said() {
+                deliver(carried);
+            }
         };
         match self.carrier.start(Box::new(carry)) {
             true => Ok(()),
             false => Err(Stopped::Elsewhere),
         }
     }
+}
+
+/// Do `work`, whose failure is that of `end`.
+fn attempt<T>(
+    end: &End,
+    instruction: Instruction,
+    work: impl FnOnce() -> Result<T, String>,
+) -> Result<T, Box<StageError>> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    let done = done.unwrap_or_else(|panic| Err(message_of(panic.as_ref())));
+    done.map_err(|message| {
+        Box::new(StageError {
+            stage: end.stage,
+            device: String::new(),
+            instruction: instruction.on_chunk(end.chunk),
+            layer: None,
+            in_loss: false,
+            message: format!("between two stages, {message}"),
+        })
+    })
 }

@@ -9,7 +9,7 @@ use burn_pipeline_plan::{Instruction, Op};
 use super::gradients::LayerGradients;
 use super::inbox::Stopped;
 use super::kept::{Abandoned, Kept, Outputs};
-use super::layers::{StageLayers, flush, prove_alive};
+use super::layers::{StageLayers, finish, flush};
 use super::report::Halt;
 use super::task::{ChunkResult, ChunkTask, Sink, Source};
 use crate::layer::Sequential;
@@ -30,6 +30,8 @@ pub(super) struct Chunk<M> {
     recomputed: HashSet<usize>,
     kept: HashMap<usize, Kept<M>>,
     sums: LayerGradients,
+    /// A number of what was computed last.
+    witness: Option<Tensor<1>>,
     moving: Duration,
 }
 
@@ -58,6 +60,7 @@ impl<M: Sequential> Chunk<M> {
             recomputed,
             kept: HashMap::new(),
             sums,
+            witness: None,
             moving: Duration::ZERO,
         }
     }
@@ -112,16 +115,15 @@ impl<M: Sequential> Chunk<M> {
     }
 
     /// What the chunk has to show once its instructions have run.
-    pub(super) fn result(&mut self) -> ChunkResult {
+    pub(super) fn result(&mut self) -> Result<ChunkResult, Halt> {
         let statistics = self.copies.statistics();
-        flush(&self.task.layers);
-        prove_alive(&self.task.layers);
-        ChunkResult {
+        finish(&self.task.layers, self.witness.take())?;
+        Ok(ChunkResult {
             part: self.task.part,
             gradients: self.sums.take(),
             statistics,
             num_bytes_received: self.task.layers.device.num_bytes_received(),
-        }
+        })
     }
 
     /// Drop the ends of its channels, so that the stages beside it stop.
@@ -135,7 +137,10 @@ impl<M: Sequential> Chunk<M> {
         let boundary = match &self.task.source {
             // What the caller gives comes from no stage. A boundary is not cast: where layers send
             // more than half precision, a cut between them must not take it away.
-            Source::Batch(_) => boundary.receive(&device.counting()).cast(device),
+            Source::Batch(_) => {
+                let given = device.counting().receiving_in(None);
+                boundary.receive(&given).cast(device)
+            }
             Source::Before(boundaries) if boundaries.is_carried() => {
                 boundary.receive(&device.counting())
             }
@@ -232,6 +237,8 @@ impl<M: Sequential> Chunk<M> {
                 let loss = end.loss(micro_batch, outputs.clone(), pass);
                 drop(entered);
                 self.task.layers.position.in_loss = false;
+                let device = &self.task.layers.device;
+                self.witness = loss.as_ref().and_then(|loss| device.witness(loss));
                 Ok(match loss {
                     Some(loss) if loss.is_tracked() => Outputs::Loss(Box::new(loss)),
                     _ => Outputs::Signal(outputs),
@@ -267,7 +274,8 @@ impl<M: Sequential> Chunk<M> {
             sent = leaves.gradients(gradients.as_mut(), passing, &self.task.layers.device);
         }
         if let Some(gradients) = &mut gradients {
-            self.sums.accumulate(&copy, gradients);
+            let number = self.sums.accumulate(&copy, gradients);
+            self.witness = number.or(self.witness.take());
         }
         drop(gradients);
         self.kept.remove(&micro_batch);

@@ -8,6 +8,7 @@ use burn::tensor::{Gradients, Tensor};
 
 use crate::layer::{LayerVisitor, Sequential};
 use crate::signal::StageDevice;
+use crate::transfer::move_to;
 
 /// The gradients of one chunk's parameters, layer by layer.
 ///
@@ -38,15 +39,23 @@ impl LayerGradients {
     }
 
     /// Add what a backward pass left at the parameters of `model`. The order of the calls is the
-    /// order of the sum.
-    pub(crate) fn accumulate<M: Sequential>(&mut self, model: &M, gradients: &mut Gradients) {
-        model.visit_layers(&mut Accumulate {
+    /// order of the sum. A number of the sum that was computed last comes back, where the device has
+    /// to be asked whether it could.
+    pub(crate) fn accumulate<M: Sequential>(
+        &mut self,
+        model: &M,
+        gradients: &mut Gradients,
+    ) -> Option<Tensor<1>> {
+        let mut accumulate = Accumulate {
             next: 0,
             layers: &self.layers,
             sums: &mut self.sums,
             device: &self.device,
             gradients,
-        });
+            witness: None,
+        };
+        model.visit_layers(&mut accumulate);
+        accumulate.witness
     }
 
     /// Add them to those of the chunks before. A parameter of several layers has its gradient on
@@ -74,6 +83,7 @@ struct Accumulate<'a> {
     sums: &'a mut [GradientsParams],
     device: &'a StageDevice,
     gradients: &'a mut Gradients,
+    witness: Option<Tensor<1>>,
 }
 
 impl LayerVisitor for Accumulate<'_> {
@@ -83,6 +93,7 @@ impl LayerVisitor for Accumulate<'_> {
                 gradients: self.gradients,
                 device: self.device,
                 sums: &mut self.sums[place],
+                witness: &mut self.witness,
             });
         }
     }
@@ -92,6 +103,7 @@ struct Add<'a> {
     gradients: &'a mut Gradients,
     device: &'a StageDevice,
     sums: &'a mut GradientsParams,
+    witness: &'a mut Option<Tensor<1>>,
 }
 
 impl ModuleVisitor for Add<'_> {
@@ -104,6 +116,10 @@ impl ModuleVisitor for Add<'_> {
             Some(sum) => sum + gradient,
             None => gradient,
         };
+        // The first layer's is the last that a backward pass comes to.
+        if self.witness.is_none() {
+            *self.witness = self.device.witness(&sum);
+        }
         self.sums.register(param.id, sum);
     }
 }
@@ -138,7 +154,7 @@ impl ModuleVisitor for Move<'_> {
         };
         let sum = match self.to.remove::<D>(param.id) {
             Some(first) => {
-                let sum = sum.to_device(&first.device());
+                let sum = move_to(sum, &first.device());
                 first + sum
             }
             None => sum,

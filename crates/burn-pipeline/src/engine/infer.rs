@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn_pipeline_plan::{Instruction, Span};
 
 use super::inbox::{Inbox, Outbox, mailbox};
-use super::layers::{StageLayers, flush, prove_alive};
+use super::layers::{StageLayers, finish, flush};
 use super::report::{Halt, Position, Report, guarded};
 use super::step::Step;
 use crate::PipelineError;
@@ -53,7 +53,10 @@ pub(crate) fn infer<M: Sequential + 'static>(
         let after = (part + 1).min(num_parts - 1);
         let next = step.layers(after);
         let carrier = step.workers.boundaries_to(step.stage_of(after));
-        let (outputs, inbox) = mailbox(step.route(part, &next, carrier), &step.cancel);
+        let (outputs, inbox) = mailbox(
+            step.route((part, &layers), (after, &next), carrier),
+            &step.cancel,
+        );
         chunks[step.stage_of(part)].push(InferChunk {
             layers,
             boundaries,
@@ -88,15 +91,12 @@ impl<M: Sequential> InferTask<M> {
         }
         let mut spans = Vec::new();
         let outcome = self.run_all(&model, &mut spans);
-        Report {
-            stage: self.stage,
-            outcome,
-            spans,
-        }
+        Report { outcome, spans }
     }
 
     fn run_all(&mut self, model: &M, spans: &mut Vec<Span>) -> Result<(), Halt> {
         let stage = self.stage;
+        let mut witness = None;
         for &instruction in &self.instructions {
             let InferChunk {
                 layers,
@@ -113,6 +113,7 @@ impl<M: Sequential> InferTask<M> {
                 |layers| {
                     let boundary = boundary.receive(&layers.device);
                     let output = layers.infer(model, boundary).into_plain();
+                    witness = output.witness(&layers.device);
                     flush(layers);
                     Ok(output)
                 },
@@ -123,12 +124,9 @@ impl<M: Sequential> InferTask<M> {
             spans.push(Span::new(stage, instruction, start, end));
         }
         let last = self.instructions[self.instructions.len() - 1];
-        let prove = |layers: &mut StageLayers| {
-            prove_alive(layers);
-            Ok(())
-        };
+        let ended = |layers: &mut StageLayers| finish(layers, witness);
         let layers = &mut self.chunks[last.chunk()].layers;
-        guarded(stage, last, layers, prove, |_| Position::default())
+        guarded(stage, last, layers, ended, |_| Position::default())
     }
 }
 

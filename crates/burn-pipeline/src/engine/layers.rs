@@ -3,7 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::report::Position;
+use burn::tensor::Tensor;
+
+use super::cancel::Cancel;
+use super::report::{Halt, Position};
 use crate::layer::Sequential;
 use crate::random::{Entered, enter_layer, enter_step, layer_seed};
 use crate::rematerialize::{Draw, LayerFacts};
@@ -19,6 +22,7 @@ pub(crate) struct StageLayers {
     /// The samples of each micro-batch.
     pub(crate) samples: Arc<Vec<Range<usize>>>,
     pub(crate) position: Position,
+    pub(crate) cancel: Cancel,
 }
 
 impl StageLayers {
@@ -80,9 +84,11 @@ pub(crate) fn flush(layers: &StageLayers) {
     }
 }
 
-/// Wait until a device of another machine has answered for all that it was told.
-pub(crate) fn prove_alive(layers: &StageLayers) {
-    if let Err(error) = layers.device.prove_alive() {
-        panic!("the device no longer answers: {error}");
+/// Wait until the device has done all that it was told.
+pub(crate) fn finish(layers: &StageLayers, witness: Option<Tensor<1>>) -> Result<(), Halt> {
+    match layers.device.finish(witness, || !layers.cancel.is_said()) {
+        Ok(()) => Ok(()),
+        Err(_) if layers.cancel.is_said() => Err(Halt::Stopped),
+        Err(error) => panic!("{error}"),
     }
 }

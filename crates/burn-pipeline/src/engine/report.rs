@@ -1,6 +1,5 @@
 //! What a worker tells the caller when its part of a step has ended.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -8,10 +7,10 @@ use burn_pipeline_plan::{Instruction, Span};
 
 use super::inbox::Stopped;
 use crate::StageError;
+use crate::error::message_of;
 
 /// How a worker's part of a step ended, and what it ran when.
 pub(crate) struct Report<T> {
-    pub(crate) stage: usize,
     pub(crate) outcome: Result<T, Halt>,
     pub(crate) spans: Vec<Span>,
 }
@@ -61,7 +60,6 @@ pub(crate) fn guarded<S, T>(
                 instruction,
                 layer,
                 in_loss,
-                device_lost: false,
                 message: message_of(panic.as_ref()),
             };
             Err(Halt::Failed {
@@ -69,15 +67,6 @@ pub(crate) fn guarded<S, T>(
                 error,
             })
         }
-    }
-}
-
-/// What a panic said.
-pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(message), _) => (*message).to_string(),
-        (_, Some(message)) => message.clone(),
-        _ => "a panic without a message".to_string(),
     }
 }
 

@@ -21,16 +21,11 @@ struct Stage<M> {
 impl<M: Sequential> StageTask<M> {
     /// Run the instructions to the end, or until this stage or a neighbour fails.
     pub(crate) fn run(self) -> Report<Vec<ChunkResult>> {
-        let stage = self.stage;
         let mut spans = Vec::with_capacity(self.instructions.len());
         let instructions = self.instructions.clone();
         let run = self.start();
         let outcome = run.and_then(|run| run.finish(&instructions, &mut spans));
-        Report {
-            stage,
-            outcome,
-            spans,
-        }
+        Report { outcome, spans }
     }
 
     fn start(self) -> Result<Stage<M>, Halt> {
@@ -90,8 +85,7 @@ impl<M: Sequential> Stage<M> {
             spans.push(self.execute(instruction)?);
         }
         let last = instructions[instructions.len() - 1];
-        let results =
-            |chunks: &mut Vec<Chunk<M>>| Ok(chunks.iter_mut().map(Chunk::result).collect());
+        let results = |chunks: &mut Vec<Chunk<M>>| chunks.iter_mut().map(Chunk::result).collect();
         guarded(self.stage, last, &mut self.chunks, results, |_| {
             Position::default()
         })

@@ -4,22 +4,24 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Instant;
 
 use burn::optim::GradientsParams;
 use burn_pipeline_plan::{Partition, Schedule, Timeline};
 
 use super::cancel::Cancel;
-use super::carrier::Route;
+use super::carrier::{End, Route};
 use super::home::Home;
 use super::inbox::mailbox;
 use super::layers::StageLayers;
-use super::post_mortem::{explain, gone};
-use super::report::{Halt, Position, Report, message_of, outcomes};
+use super::post_mortem::{Noticed, Scene};
+use super::report::{Halt, Position, Report, outcomes};
 use super::task::{ChunkResult, ChunkTask, LossEnd, Sink, Source, StageTask};
-use super::watch::{LOOK_UP, Watch};
+use super::watch::{Gathered, gather};
 use super::worker::{Jobs, Workers};
+use crate::error::{message_of, named};
 use crate::layer::Sequential;
 use crate::rematerialize::{Decays, LayerFacts, Statistics};
 use crate::signal::{AnySignal, StageDevice};
@@ -51,6 +53,15 @@ pub(crate) struct StepResult {
     pub(crate) bytes_received: Vec<u64>,
 }
 
+/// Why a step has no result.
+enum Failure {
+    Stage(StageError),
+    /// A worker failed outside its instructions, and what it said.
+    Between(usize, String),
+    /// Reports are missing.
+    Silence,
+}
+
 impl Step<'_> {
     /// The layers of one part of the model: those of a chunk of a stage.
     pub(crate) fn layers(&self, part: usize) -> StageLayers {
@@ -62,6 +73,7 @@ impl Step<'_> {
             step: self.step,
             samples: self.samples.clone(),
             position: Position::default(),
+            cancel: self.cancel.clone(),
         }
     }
 
@@ -98,91 +110,95 @@ impl Step<'_> {
         }
         drop(sender);
 
-        let mut all: Vec<Report<T>> = Vec::with_capacity(num_stages);
+        let failed = |report: &thread::Result<Report<T>>| match report {
+            Ok(report) => matches!(report.outcome, Err(Halt::Failed { .. })),
+            Err(_) => true,
+        };
+        let mut gathered = gather(&reports, self.homes, &self.cancel, failed);
+        let num_reports = gathered.reports.len();
+        let mut all = Vec::with_capacity(num_stages);
         let mut broken = None;
-        let mut watch = Watch::new(self.homes);
-        loop {
-            match reports.recv_timeout(LOOK_UP) {
-                Ok((_, Ok(report))) => {
-                    if matches!(report.outcome, Err(Halt::Failed { .. })) {
-                        watch.failed(&self.cancel);
-                    }
-                    watch.reported(report.stage);
-                    all.push(report);
-                }
-                Ok((stage, Err(panic))) => {
-                    watch.failed(&self.cancel);
-                    watch.reported(stage);
-                    broken = Some((stage, message_of(panic.as_ref())));
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    if !watch.goes_on(&self.cancel) {
-                        break;
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => break,
+        for (stage, report) in gathered.reports.drain(..) {
+            match report {
+                Ok(report) => all.push(report),
+                Err(panic) => broken = Some((stage, message_of(panic.as_ref()))),
             }
         }
-        for stage in watch.silent() {
-            self.workers.give_up(stage);
-        }
-        if let (true, Some(time_out)) = (self.cancel.is_said(), watch.time_out()) {
-            self.workers.give_up_carriers(Instant::now() + time_out);
-        }
-        all.sort_by_key(|report| report.stage);
+        let failure = match (outcomes(all), broken) {
+            // One that was stopped has nothing to show.
+            (Ok((outcomes, spans)), None) if outcomes.len() == num_stages => {
+                return Ok((outcomes, Timeline::new(num_stages, spans)));
+            }
+            (Ok(_), None) => Failure::Silence,
+            (_, Some((stage, message))) => Failure::Between(stage, message),
+            (Err(error), None) => Failure::Stage(error),
+        };
+        Err(self.explain(failure, &gathered, num_reports))
+    }
 
-        let num_reports = all.len();
-        let outcomes = outcomes(all);
-        if let Some((stage, reason)) = watch.dead {
-            let noticed = outcomes.err().unwrap_or_else(|| StageError {
-                stage,
-                device: String::new(),
-                instruction: self.schedule.stage(stage)[0],
-                layer: None,
-                in_loss: false,
-                device_lost: true,
+    fn explain<R>(
+        &self,
+        failure: Failure,
+        gathered: &Gathered<R>,
+        num_reports: usize,
+    ) -> PipelineError {
+        let scene = Scene {
+            workers: self.workers,
+            homes: self.homes,
+            devices: self.devices,
+        };
+        scene.give_up(gathered);
+        let noticed = match &failure {
+            Failure::Stage(error) => Noticed {
+                stage: Some(error.stage),
+                doing: named(error.instruction),
+                message: error.message.clone(),
+            },
+            Failure::Between(stage, message) => Noticed {
+                stage: Some(*stage),
+                doing: "a step".to_string(),
+                message: message.clone(),
+            },
+            Failure::Silence => Noticed {
+                stage: None,
+                doing: "a step".to_string(),
                 message: String::new(),
-            });
-            return Err(gone(stage, &self.homes[stage], &reason, noticed).into());
+            },
+        };
+        if let Some(lost) = scene.lost(gathered, &noticed) {
+            return lost.into();
         }
-        let (outcomes, spans) = outcomes.map_err(|error| {
-            let lost = self.homes[error.stage].is_lost(&self.devices[error.stage]);
-            explain(
-                StageError {
-                    device_lost: lost,
-                    ..error
-                },
-                self.homes,
-            )
-        })?;
-        match broken {
-            Some((stage, message)) => Err(PipelineError::Worker(format!(
+        match failure {
+            Failure::Stage(error) => scene.failed(error),
+            Failure::Between(stage, message) => PipelineError::Worker(format!(
                 "the worker of stage {stage} failed between instructions: {message}"
-            ))),
-            None if num_reports < num_stages => Err(PipelineError::Worker(format!(
-                "{num_reports} of {num_stages} workers are left: make a new pipeline"
-            ))),
-            None => Ok((outcomes, Timeline::new(num_stages, spans))),
+            )),
+            Failure::Silence => PipelineError::Worker(format!(
+                "{num_reports} of {} workers are left: make a new pipeline",
+                self.homes.len()
+            )),
         }
     }
 
-    /// How what `from` sends gets to `to`, if by a carrier: where both parts are on one device,
+    /// How what one part sends gets to another, if by a carrier: where both are on one device,
     /// nothing moves.
     pub(super) fn route(
         &self,
-        from: usize,
-        to: &StageLayers,
+        (from, sender): (usize, &StageLayers),
+        (to, receiver): (usize, &StageLayers),
         carrier: Option<Jobs>,
     ) -> Option<Box<Route>> {
-        let stage = self.stage_of(from);
-        let device = self.devices[stage].clone();
-        let carrier = carrier.filter(|_| device.device() != to.device.device())?;
+        let end = |part: usize, layers: &StageLayers| End {
+            stage: self.stage_of(part),
+            chunk: part / self.devices.len(),
+            device: layers.device.clone(),
+        };
+        let carrier = carrier.filter(|_| sender.device.device() != receiver.device.device())?;
         Some(Box::new(Route {
             carrier,
-            stage,
-            chunk: from / self.devices.len(),
-            from: device,
-            to: to.device.clone(),
+            from: end(from, sender),
+            to: end(to, receiver),
+            cancel: self.cancel.clone(),
         }))
     }
 }
@@ -216,11 +232,14 @@ pub(crate) fn train<M: Sequential + 'static>(
     for part in 0..num_parts - 1 {
         let next = step.layers(part + 1);
         let carrier = step.workers.boundaries_to(step.stage_of(part + 1));
-        let (boundaries, inbox) = mailbox(step.route(part, &next, carrier), &step.cancel);
+        let (boundaries, inbox) = mailbox(
+            step.route((part, &layers), (part + 1, &next), carrier),
+            &step.cancel,
+        );
         let (outbox, returned) = match step.trains_before(part + 1) {
             true => {
                 let carrier = step.workers.gradients_to(step.stage_of(part));
-                let route = step.route(part + 1, &layers, carrier);
+                let route = step.route((part + 1, &next), (part, &layers), carrier);
                 let (outbox, returned) = mailbox(route, &step.cancel);
                 (Some(outbox), Some(returned))
             }

@@ -1,86 +1,86 @@
-//! An eye on the servers while a step runs: one that is frozen, or cut off, ends nothing.
+//! An eye on the servers while reports are awaited: one that is frozen, or cut off, ends nothing.
 
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
 use super::home::Home;
 
-/// How often reports are looked for.
-pub(super) const LOOK_UP: Duration = Duration::from_millis(50);
+/// How often the servers are thought of.
+const LOOK_UP: Duration = Duration::from_millis(50);
 /// How long stages may be silent before their servers are asked.
 const SILENCE: Duration = Duration::from_secs(1);
 
-pub(super) struct Watch<'a> {
-    homes: &'a [Home],
-    reported: Vec<bool>,
-    asked: Instant,
-    cancelled: Option<Instant>,
+/// The reports of all stages, or of those that could still give one.
+pub(crate) struct Gathered<R> {
+    pub(crate) reports: Vec<(usize, R)>,
+    /// The stages that are not waited for any longer.
+    pub(crate) silent: Vec<usize>,
     /// The first stage whose server did not answer, and why.
-    pub(super) dead: Option<(usize, String)>,
+    pub(crate) dead: Option<(usize, String)>,
 }
 
-impl<'a> Watch<'a> {
-    pub(super) fn new(homes: &'a [Home]) -> Self {
-        Self {
-            homes,
-            reported: vec![false; homes.len()],
-            asked: Instant::now(),
-            cancelled: None,
-            dead: None,
+/// Wait for one report of each stage. `failed` tells the reports of failures: where servers are,
+/// one of them may leave other stages waiting, so these are told as well. Elsewhere a stage that
+/// fails drops its ends of the channels, and each that waits learns of it in turn.
+pub(crate) fn gather<R>(
+    reports: &Receiver<(usize, R)>,
+    homes: &[Home],
+    cancel: &Cancel,
+    failed: impl Fn(&R) -> bool,
+) -> Gathered<R> {
+    let time_out = homes.iter().filter_map(Home::time_out).max();
+    let mut gathered = Gathered {
+        reports: Vec::with_capacity(homes.len()),
+        silent: (0..homes.len()).collect(),
+        dead: None,
+    };
+    let mut asked = Instant::now();
+    let mut cancelled: Option<Instant> = None;
+    loop {
+        match reports.recv_timeout(LOOK_UP) {
+            Ok((stage, report)) => {
+                if failed(&report) && time_out.is_some() {
+                    cancel.say();
+                }
+                gathered.silent.retain(|silent| *silent != stage);
+                gathered.reports.push((stage, report));
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {}
         }
-    }
-
-    /// Where servers are, one of them may leave a stage waiting: it is told. Elsewhere a stage that
-    /// fails drops its ends of the channels, and each that waits learns of it in turn.
-    pub(super) fn failed(&self, cancel: &Cancel) {
-        if self.time_out().is_some() {
-            cancel.say();
-        }
-    }
-
-    pub(super) fn reported(&mut self, stage: usize) {
-        self.reported[stage] = true;
-    }
-
-    /// The longest that any server of the pipeline may take to answer; none without servers.
-    pub(super) fn time_out(&self) -> Option<Duration> {
-        self.homes.iter().filter_map(Home::time_out).max()
-    }
-
-    /// Whether to wait on for reports.
-    pub(super) fn goes_on(&mut self, cancel: &Cancel) -> bool {
-        let Some(time_out) = self.time_out() else {
-            return true;
+        let Some(time_out) = time_out else {
+            continue;
         };
         if cancel.is_said() {
-            let since = *self.cancelled.get_or_insert_with(Instant::now);
-            // Layers that run end in their time; what a server never answers does not.
-            let only_the_dead = self.dead.as_ref().is_some_and(|_| {
-                let mut silent = self.silent().into_iter();
-                silent.all(|stage| self.homes[stage].check().is_err())
-            });
-            return !only_the_dead && since.elapsed() < 2 * time_out;
-        }
-        if self.asked.elapsed() < SILENCE {
-            return true;
-        }
-        for stage in self.silent() {
-            if let Err(reason) = self.homes[stage].check() {
-                self.dead = Some((stage, reason));
-                cancel.say();
-                break;
+            let since = *cancelled.get_or_insert_with(Instant::now);
+            if gathered.dead.is_none() && since.elapsed() > SILENCE {
+                gathered.dead = first_dead(homes, &gathered.silent);
             }
+            // Layers that run end in their time; what a server never answers does not.
+            if let Some((dead, _)) = &gathered.dead {
+                let with_it = |stage: &usize| homes[*stage].is_with(&homes[*dead]);
+                if gathered.silent.iter().all(with_it) || since.elapsed() > 2 * time_out {
+                    break;
+                }
+            }
+        } else if asked.elapsed() > SILENCE {
+            gathered.dead = first_dead(homes, &gathered.silent);
+            if gathered.dead.is_some() {
+                cancel.say();
+            }
+            asked = Instant::now();
         }
-        self.asked = Instant::now();
-        true
     }
+    gathered.reports.sort_by_key(|(stage, _)| *stage);
+    gathered
+}
 
-    /// The stages that have not reported.
-    pub(super) fn silent(&self) -> Vec<usize> {
-        let stages = self.reported.iter().enumerate();
-        stages
-            .filter(|(_, reported)| !**reported)
-            .map(|(stage, _)| stage)
-            .collect()
-    }
+/// The first of `stages` whose server does not answer, and why.
+fn first_dead(homes: &[Home], stages: &[usize]) -> Option<(usize, String)> {
+    stages.iter().find_map(|stage| {
+        let reason = homes[*stage].check().err()?;
+        Some((*stage, reason))
+    })
 }

@@ -20,12 +20,12 @@ pub(crate) struct Workers {
 
 /// The end of the queue of a thread.
 #[derive(Clone)]
-pub(crate) struct Jobs(Sender<Job>);
+pub(crate) struct Jobs(Sender<Option<Job>>);
 
 impl Jobs {
     /// Give `job` to the thread, if it is still there.
     pub(crate) fn start(&self, job: Job) -> bool {
-        self.0.send(job).is_ok()
+        self.0.send(Some(job)).is_ok()
     }
 }
 
@@ -124,7 +124,7 @@ impl Workers {
 
 impl Worker {
     fn spawn(stage: usize, name: &str, threads: Option<usize>) -> Result<Self, PipelineError> {
-        let (jobs, queue) = channel::<Job>();
+        let (jobs, queue) = channel::<Option<Job>>();
         let (ready, started) = channel();
 
         let thread = Builder::new()
@@ -154,8 +154,9 @@ impl Worker {
     }
 }
 
-fn work(queue: Receiver<Job>) {
-    while let Ok(job) = queue.recv() {
+/// Until it is told to end: a thread that was given up may keep an end of the queue for ever.
+fn work(queue: Receiver<Option<Job>>) {
+    while let Ok(Some(job)) = queue.recv() {
         job();
     }
 }
@@ -168,7 +169,9 @@ fn cannot_start(stage: usize, error: &str) -> PipelineError {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.jobs = None;
+        if let Some(jobs) = self.jobs.take() {
+            let _ = jobs.0.send(None);
+        }
         if *self.lost.get_mut() {
             return;
         }

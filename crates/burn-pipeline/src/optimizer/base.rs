@@ -104,7 +104,7 @@ impl PipelineOptimizer {
         }
         check(&pipeline, &grads)?;
         drop(pipeline.runtime().workers()?);
-        let devices = pipeline.stage_devices();
+        let devices = pipeline.runtime().devices().to_vec();
         for device in &devices {
             // A device that cannot flush fails on its worker, where the error can name it.
             let _ = device.flush();

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use crate::transfer::move_to;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::store::RecordError;
 use burn::tensor::{Float, Tensor};
@@ -177,7 +178,7 @@ impl ModuleMapper for Apply<'_> {
         };
         let average = average.clone();
         param.map(|weight| {
-            let average = average.to_device(&weight.device().without_autodiff());
+            let average = move_to(average, &weight.device().without_autodiff());
             match weight.gradient_checkpointing_strategy() {
                 Some(strategy) => average
                     .autodiff()

@@ -9,13 +9,14 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::ParamId;
 use burn::optim::ModuleOptimizer;
 use burn::store::RecordError;
-use burn::tensor::Device;
 
 use super::base::State;
 use super::update::Update;
 use crate::PipelineError;
-use crate::engine::message_of;
+use crate::engine::{Cancel, Noticed, explained, gather};
+use crate::error::message_of;
 use crate::pipeline::Runtime;
+use crate::signal::StageDevice;
 
 /// One stage's part of a step.
 pub(super) struct Job {
@@ -23,7 +24,7 @@ pub(super) struct Job {
     pub(super) work: Vec<(Box<dyn Update>, Option<State>)>,
     pub(super) template: Arc<ModuleOptimizer>,
     pub(super) lr: ModuleLearningRate,
-    pub(super) device: Device,
+    pub(super) device: StageDevice,
 }
 
 /// An updated parameter and the optimizer that has its state.
@@ -34,49 +35,69 @@ pub(super) fn run(runtime: &Runtime, jobs: Vec<Job>) -> Result<Vec<Updated>, Pip
     let workers = runtime.workers()?;
     let num_stages = jobs.len();
     let (sender, reports) = channel();
+    let cancel = Cancel::default();
     for (stage, job) in jobs.into_iter().enumerate() {
-        let sender = sender.clone();
+        let (sender, cancel) = (sender.clone(), cancel.clone());
         workers.start(
             stage,
             Box::new(move || {
-                let _ = sender.send((stage, job.run()));
+                let _ = sender.send((stage, job.run(&cancel)));
             }),
         );
     }
     drop(sender);
 
-    let mut reports: Vec<_> = reports.into_iter().collect();
-    reports.sort_by_key(|(stage, _)| *stage);
-    if reports.len() < num_stages {
-        return Err(PipelineError::Worker(format!(
-            "{} of {num_stages} workers are left: make a new pipeline",
-            reports.len()
-        )));
+    let gathered = gather(&reports, runtime.homes(), &cancel, Result::is_err);
+    let num_reports = gathered.reports.len();
+    let failure = gathered.reports.iter().find_map(|(stage, report)| {
+        let failure = report.as_ref().err()?;
+        Some((*stage, failure.clone()))
+    });
+    if failure.is_none() && num_reports == num_stages {
+        let updated = gathered
+            .reports
+            .into_iter()
+            .filter_map(|(_, report)| report.ok());
+        return Ok(updated.flatten().collect());
     }
 
-    let mut updated = Vec::new();
-    for (stage, report) in reports {
-        match report {
-            Ok(of_stage) => updated.extend(of_stage),
-            Err(failure) => {
-                let message = failure.message.trim_end_matches('.');
-                return Err(PipelineError::Optimizer(format!(
-                    "stage {stage} failed in the update of parameter `{}`: {message}. Some parameters have moved on and others have not: mend the cause and go on from what was saved last.",
-                    failure.path
-                )));
-            }
-        }
+    let scene = runtime.scene(&workers);
+    scene.give_up(&gathered);
+    let noticed = match &failure {
+        Some((stage, failure)) => Noticed {
+            stage: Some(*stage),
+            doing: format!("the update of parameter `{}`", failure.path),
+            message: failure.message.clone(),
+        },
+        None => Noticed {
+            stage: None,
+            doing: "an update".to_string(),
+            message: String::new(),
+        },
+    };
+    if let Some(lost) = scene.lost(&gathered, &noticed) {
+        return Err(lost.into());
     }
-    Ok(updated)
+    Err(match failure {
+        Some((stage, Failure { path, message })) => PipelineError::Optimizer(format!(
+            "stage {stage} on `{}` failed in the update of parameter `{path}`: {}. Some parameters have moved on and others have not: mend the cause and go on from what was saved last.",
+            runtime.homes()[stage].label,
+            explained(&message).trim_end_matches('.')
+        )),
+        None => PipelineError::Worker(format!(
+            "{num_reports} of {num_stages} workers are left: make a new pipeline"
+        )),
+    })
 }
 
+#[derive(Clone)]
 struct Failure {
     path: String,
     message: String,
 }
 
 impl Job {
-    fn run(self) -> Result<Vec<Updated>, Failure> {
+    fn run(self, cancel: &Cancel) -> Result<Vec<Updated>, Failure> {
         let Self {
             work,
             template,
@@ -85,16 +106,18 @@ impl Job {
         } = self;
         let mut updated = Vec::with_capacity(work.len());
         let mut last = String::new();
+        let mut witness = None;
         for (parameter, state) in work {
             let (id, path) = (parameter.id(), parameter.path().to_string());
             let update = || {
                 let mut optimizer = optimizer_of(&template, state)?;
-                let parameter = parameter.update(&mut optimizer, &lr);
-                Ok::<_, RecordError>((id, optimizer, parameter))
+                let (parameter, number) = parameter.update(&mut optimizer, &lr, &device);
+                Ok::<_, RecordError>((id, optimizer, parameter, number))
             };
             let message = match catch_unwind(AssertUnwindSafe(update)) {
-                Ok(Ok(done)) => {
-                    updated.push(done);
+                Ok(Ok((id, optimizer, parameter, number))) => {
+                    updated.push((id, optimizer, parameter));
+                    witness = number;
                     last = path;
                     continue;
                 }
@@ -105,11 +128,11 @@ impl Job {
         }
 
         // Other threads read what has changed here.
-        match device.flush() {
+        match device.finish(witness, || !cancel.is_said()) {
             Ok(()) => Ok(updated),
-            Err(error) => Err(Failure {
+            Err(message) => Err(Failure {
                 path: last,
-                message: format!("the device cannot run what was queued: {error}"),
+                message,
             }),
         }
     }

@@ -7,6 +7,9 @@ use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, Param, ParamId}
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 
+use crate::signal::StageDevice;
+use crate::transfer::move_to;
+
 /// A parameter that has been taken out of its model, its rank forgotten.
 pub(super) trait Update: Send {
     fn id(&self) -> ParamId;
@@ -14,12 +17,14 @@ pub(super) trait Update: Send {
     /// The fields that lead to it, joined by dots.
     fn path(&self) -> &str;
 
-    /// The updated `Param<Tensor<D>>`.
+    /// The updated `Param<Tensor<D>>`, and a number of it where the device has to be asked whether it
+    /// could be computed.
     fn update(
         self: Box<Self>,
         optimizer: &mut ModuleOptimizer,
         lr: &ModuleLearningRate,
-    ) -> Box<dyn Any + Send>;
+        device: &StageDevice,
+    ) -> (Box<dyn Any + Send>, Option<Tensor<1>>);
 }
 
 pub(super) struct Taken<const D: usize> {
@@ -41,18 +46,21 @@ impl<const D: usize> Update for Taken<D> {
         self: Box<Self>,
         optimizer: &mut ModuleOptimizer,
         lr: &ModuleLearningRate,
-    ) -> Box<dyn Any + Send> {
+        device: &StageDevice,
+    ) -> (Box<dyn Any + Send>, Option<Tensor<1>>) {
         let Self {
             path,
             param,
             gradient,
         } = *self;
         // Burn's optimizer would move the parameter to where its gradient is.
-        let gradient = gradient.to_device(&param.lazy_device().without_autodiff());
+        let gradient = move_to(gradient, &param.lazy_device().without_autodiff());
         let mut gradients = GradientsParams::new();
         gradients.register(param.id, gradient);
         let alone = Alone { path, param };
-        Box::new(optimizer.step(lr.clone(), alone, gradients).param)
+        let param = optimizer.step(lr.clone(), alone, gradients).param;
+        let witness = device.witness(&param.base());
+        (Box::new(param), witness)
     }
 }
 

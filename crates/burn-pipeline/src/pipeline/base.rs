@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use burn_pipeline_plan::{Partition, Schedule, ScheduleError, forward_only};
 
 use super::step::{StepOutput, TrainStep};
-use crate::engine::{Cancel, Home, Step, Workers, infer};
+use crate::engine::{Cancel, Home, Scene, Step, Workers, infer};
 use crate::layer::Sequential;
 use crate::rematerialize::{Decays, LayerFacts, Statistics};
 use crate::signal::{
@@ -93,6 +93,38 @@ impl Runtime {
                     false => Ok(workers),
                 }
             }
+        }
+    }
+
+    /// The device of each stage.
+    pub(crate) fn devices(&self) -> &[StageDevice] {
+        &self.devices
+    }
+
+    /// The same, as errors speak of them.
+    pub(crate) fn homes(&self) -> &[Home] {
+        &self.homes
+    }
+
+    /// That every server of the pipeline answers, or which does not.
+    pub(crate) fn check_servers(&self) -> Result<(), String> {
+        for (stage, home) in self.homes.iter().enumerate() {
+            home.check().map_err(|reason| {
+                format!(
+                    "the device `{}` of stage {stage} is lost: {reason}",
+                    home.label
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Where the stages are, for an error to look into.
+    pub(crate) fn scene<'a>(&'a self, workers: &'a Workers) -> Scene<'a> {
+        Scene {
+            workers,
+            homes: &self.homes,
+            devices: &self.devices,
         }
     }
 

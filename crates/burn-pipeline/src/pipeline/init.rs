@@ -11,7 +11,8 @@ use crate::device::{is_remote, warn_of_shared_cards};
 use crate::engine::Workers;
 use crate::layer::{LayerMapper, Sequential};
 use crate::rematerialize::{generator, warn_of_lock};
-use crate::signal::{StageDevice, connect};
+use crate::signal::StageDevice;
+use crate::transfer::connect;
 use crate::{PipelineConfig, PipelineError, PipelineModule, Placement};
 
 impl PipelineConfig {

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
 
+use crate::transfer::move_to;
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::kind::Autodiff;
 use burn::tensor::{Bool, Int, Tensor};
@@ -144,7 +145,7 @@ impl<Mapper> Refresh<'_, Mapper> {
 /// The value on the device of `holder` and in its autodiff context, without a history.
 fn placed<const D: usize, K: Autodiff>(value: Tensor<D, K>, holder: &Tensor<D, K>) -> Tensor<D, K> {
     let value = value.without_autodiff();
-    let value = value.to_device(&holder.device().without_autodiff());
+    let value = move_to(value, &holder.device().without_autodiff());
     match holder.gradient_checkpointing_strategy() {
         Some(strategy) => value
             .autodiff()

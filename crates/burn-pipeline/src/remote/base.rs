@@ -39,12 +39,12 @@ pub struct Remote {
 
 impl Remote {
     /// The server at `url`: `ws://host:3000`. Its token is what the environment variable
-    /// `BURN_PIPELINE_TOKEN` holds, if anything, and the time-out is 10 s.
+    /// `BURN_PIPELINE_TOKEN` holds, if anything, and the time-out is 5 s.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             token: std::env::var(TOKEN).ok().filter(|token| !token.is_empty()),
-            time_out: Duration::from_secs(10),
+            time_out: Duration::from_secs(5),
         }
     }
 

@@ -8,9 +8,10 @@ use burn::tensor::Device;
 use super::address::Address;
 use super::pulse::wait_for;
 use super::servers::{Server, Session, sessions};
-use super::wait::{block_until, within};
 use crate::DeviceError;
 use crate::device::remember;
+use crate::transfer::prove_alive;
+use crate::waiting::wait_while;
 
 /// The device `index` of the server, in the session that is open if it still answers.
 pub(super) fn connect(
@@ -27,7 +28,7 @@ pub(super) fn connect(
     wait_for(address, deadline).map_err(error)?;
 
     let number = match open_session(address, token, index) {
-        Found::Alive(device, number) if answers(&device, deadline) => {
+        Found::Alive(device, number) if answers(&device, time_out) => {
             remember_session(address, token, index, number, Some(&device), time_out);
             return Ok(device);
         }
@@ -38,7 +39,7 @@ pub(super) fn connect(
     let connecting = Device::remote_options(&host)
         .device_index(index)
         .init_async();
-    let device = match block_until(connecting, deadline) {
+    let device = match wait_while(connecting, || Instant::now() < deadline) {
         Some(Ok(device)) => device,
         Some(Err(fault)) => return Err(error(explain(fault, index))),
         None => {
@@ -68,7 +69,8 @@ pub(super) fn num_devices(
     };
     let number = newest(address, token);
     let listing = host(address, token, number).devices_async();
-    match block_until(listing, Instant::now() + time_out) {
+    let deadline = Instant::now() + time_out;
+    match wait_while(listing, || Instant::now() < deadline) {
         Some(Ok(devices)) => Ok(devices.len()),
         Some(Err(fault)) => Err(error(explain(fault, 0))),
         None => Err(error("it did not list its devices in time".to_string())),
@@ -135,10 +137,11 @@ fn remember_session(
     });
 }
 
-fn answers(device: &Device, deadline: Instant) -> bool {
-    let device = device.clone();
-    let left = deadline.saturating_duration_since(Instant::now());
-    within(left, move || device.sync().is_ok()).unwrap_or(false)
+/// Whether the session of a device still does what it is told. One that waits for what a lost
+/// server was to send never answers: another takes its place.
+fn answers(device: &Device, time_out: Duration) -> bool {
+    let deadline = Instant::now() + time_out / 4;
+    prove_alive(device, || Instant::now() < deadline).is_ok()
 }
 
 fn host(address: &Address, token: Option<&str>, number: usize) -> RemoteHost {

@@ -2,11 +2,11 @@
 
 mod address;
 mod base;
+mod channel;
 mod connect;
 mod pulse;
 mod servers;
-mod wait;
 
 pub use base::Remote;
+pub(crate) use channel::channel;
 pub(crate) use servers::{Server, one_server, server_of};
-pub(crate) use wait::within;

@@ -21,6 +21,11 @@ impl Server {
         answers(&self.address, Instant::now() + self.time_out)
     }
 
+    /// Whether this is the other.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.address == other.address
+    }
+
     /// How long its answers may take.
     pub(crate) fn time_out(&self) -> Duration {
         self.time_out
@@ -55,12 +60,30 @@ pub(crate) fn server_of(device: &Device) -> Option<Server> {
 
 /// Why two devices are of one server, if they are and their addresses do not show it.
 pub(crate) fn one_server(first: &Device, second: &Device) -> Option<String> {
-    let (first, second) = (server_of(first)?, server_of(second)?);
-    if first.address == second.address {
+    one_address(&server_of(first)?.address, &server_of(second)?.address)
+}
+
+fn one_address(first: &Address, second: &Address) -> Option<String> {
+    if first == second {
         return None;
     }
-    let others = second.address.resolve().ok()?;
-    let shared = first.address.resolve().ok()?;
-    let shared = shared.into_iter().find(|host| others.contains(host))?;
+    let others = second.resolve().ok()?;
+    let mut hosts = first.resolve().ok()?.into_iter();
+    let shared = hosts.find(|host| others.contains(host))?;
     Some(format!("the server at {shared}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_by_two_names_is_one() {
+        let address = |url| Address::parse(url).unwrap();
+        let one = address("ws://127.0.0.1:3000");
+        let why = one_address(&one, &address("ws://localhost:3000"));
+        assert_eq!(why.as_deref(), Some("the server at 127.0.0.1:3000"));
+        assert_eq!(one_address(&one, &one), None);
+        assert_eq!(one_address(&one, &address("ws://127.0.0.1:3001")), None);
+    }
 }

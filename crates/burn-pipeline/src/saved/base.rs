@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -6,6 +7,7 @@ use serde_json::Value;
 
 use super::directory::{Contents, Directory, read_run, run_path};
 use super::{LoadError, SaveError};
+use crate::error::message_of;
 use crate::layer::Sequential;
 use crate::optimizer::{Recorded, write};
 use crate::{Ema, PipelineModule, PipelineOptimizer};
@@ -118,11 +120,19 @@ impl Saved {
         ema: Option<&Ema>,
         extra: &E,
     ) -> Result<(), SaveError> {
-        let mut directory = Directory {
-            path: &self.directory,
-            before: &mut |_, _| Ok(()),
+        let unreadable = |reason: String| SaveError::file(&self.directory, reason);
+        let lost = |reason| SaveError::Device { reason };
+        pipeline.runtime().check_servers().map_err(lost)?;
+        let save = || {
+            let mut directory = Directory {
+                path: &self.directory,
+                before: &mut |_, _| Ok(()),
+            };
+            directory.save(self.contents(pipeline, optimizer, ema, extra)?)
         };
-        directory.save(self.contents(pipeline, optimizer, ema, extra)?)
+        // Burn panics where a parameter cannot be read from its device.
+        catch_unwind(AssertUnwindSafe(save))
+            .unwrap_or_else(|panic| Err(unreadable(message_of(panic.as_ref()))))
     }
 
     pub(super) fn contents<M: Sequential + 'static, E: Serialize + DeserializeOwned>(

@@ -18,6 +18,13 @@ pub enum SaveError {
         cause: Cause,
     },
 
+    /// A device does not answer, so what is on it cannot be saved.
+    #[error("{reason}. What was saved before is as it was")]
+    Device {
+        /// Which device, and why.
+        reason: String,
+    },
+
     /// The run is in its place, but the file system did not say that it is there for good.
     #[error("the run is saved in {}, but may not outlast a power cut: {cause}. Save again", .path.display())]
     Unsynced {

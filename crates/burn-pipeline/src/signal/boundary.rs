@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use burn::tensor::kind::Autodiff;
 use burn::tensor::{Bool, DType, Device, FloatDType, GradientCheckpointingStrategy, Int, Tensor};
 
-use super::transfer::move_to;
-use super::{Signal, SignalMapper, Skip, TensorMapper, TensorVisitor, Uniform, at_home};
+use super::{
+    Signal, SignalMapper, SignalVisitor, Skip, TensorMapper, TensorVisitor, Uniform, at_home,
+};
+use crate::transfer::{move_to, prove_alive};
 
 /// Where a stage computes: a device, and how autodiff keeps its activations there.
 #[derive(Clone, Debug)]
@@ -19,6 +21,7 @@ pub(crate) struct StageDevice {
     /// What float tensors travel in from other devices, if not in what they are.
     travels_in: Option<FloatDType>,
     is_remote: bool,
+    is_asynchronous: bool,
     received: Arc<AtomicU64>,
 }
 
@@ -34,6 +37,8 @@ impl StageDevice {
             dtype: None,
             travels_in: None,
             is_remote: false,
+            // CubeCL's backends are; Burn has no other way to tell.
+            is_asynchronous: format!("{device:?}").contains("Cube("),
             received: Arc::default(),
         }
     }
@@ -92,18 +97,41 @@ impl StageDevice {
         self.device.flush().map_err(|error| error.to_string())
     }
 
-    /// Wait until a device of another machine has done all that was handed to it. What is sent
-    /// there is not answered: without this, nobody would learn that its server is gone.
-    pub(crate) fn prove_alive(&self) -> Result<(), String> {
+    /// A number of `tensor`, by which to learn whether it could be computed: a device that runs
+    /// asynchronously tells only those who read what came of it.
+    pub(crate) fn witness<const D: usize>(&self, tensor: &Tensor<D>) -> Option<Tensor<1>> {
+        let num_numbers = tensor.shape().num_elements();
+        let asked = self.is_asynchronous && num_numbers > 0;
+        asked.then(|| {
+            let numbers = tensor.clone().without_autodiff().reshape([num_numbers]);
+            numbers.narrow(0, 0, 1)
+        })
+    }
+
+    /// Wait until the device has done all that was handed to it, or say what it could not do.
+    /// Another machine's device is waited for while it `goes_on`.
+    pub(crate) fn finish(
+        &self,
+        witness: Option<Tensor<1>>,
+        goes_on: impl FnMut() -> bool,
+    ) -> Result<(), String> {
+        self.flush()
+            .map_err(|error| format!("the device cannot run what was queued: {error}"))?;
+        self.prove_alive(goes_on)
+            .map_err(|error| format!("the device no longer answers: {error}"))?;
+        match witness.map(Tensor::try_into_data) {
+            Some(Err(error)) => Err(format!("the device could not do what it was told: {error}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Wait until the device has done all that was handed to it, if it is another machine's, while
+    /// it `goes_on`.
+    pub(crate) fn prove_alive(&self, goes_on: impl FnMut() -> bool) -> Result<(), String> {
         if !self.is_remote {
             return Ok(());
         }
-        // An answer that is awaited here, and not by the thread that feeds the device: that goes on.
-        let number = Tensor::<1>::zeros([1], &self.device);
-        match number.try_into_data() {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        }
+        prove_alive(&self.device, goes_on)
     }
 
     /// The same, with a count of its own of what it receives.
@@ -187,6 +215,33 @@ impl TensorVisitor for Flush {
             self.0.push(device);
         }
     }
+}
+
+/// A number of the signal's first float tensor: see [`StageDevice::witness`].
+pub(super) fn witness<S: Signal>(signal: &S, stage: &StageDevice) -> Option<Tensor<1>> {
+    let mut found = Witness { stage, found: None };
+    signal.visit(&mut found);
+    found.found
+}
+
+struct Witness<'a> {
+    stage: &'a StageDevice,
+    found: Option<Tensor<1>>,
+}
+
+impl SignalVisitor for Witness<'_> {
+    fn visit_float<const D: usize>(&mut self, tensor: &Tensor<D>) {
+        if self.found.is_none() {
+            self.found = self.stage.witness(tensor);
+        }
+    }
+
+    fn visit_int<const D: usize>(&mut self, _tensor: &Tensor<D, Int>) {}
+
+    fn visit_bool<const D: usize>(&mut self, _tensor: &Tensor<D, Bool>) {}
+
+    /// What is in a skip stays where it is.
+    fn visit_skip<T: Signal>(&mut self, _skip: &Skip<T>) {}
 }
 
 /// The signal without autodiff: all that ever crosses to another thread.

@@ -2,6 +2,7 @@ use std::any::Any;
 
 use burn::tensor::{Gradients, Tensor};
 
+use super::boundary::witness;
 use super::{FloatGradients, Passing, Signal, StageDevice, plain, sum_of_floats};
 
 /// A [`Signal`] of a type that only the two layers beside it know.
@@ -70,6 +71,12 @@ impl AnySignal {
     pub(crate) fn sum_of_floats(&self) -> Option<Tensor<1>> {
         self.0.sum_of_floats()
     }
+
+    /// A number of a tensor in the signal, where the device has to be asked whether it could be
+    /// computed.
+    pub(crate) fn witness(&self, stage: &StageDevice) -> Option<Tensor<1>> {
+        self.0.witness(stage)
+    }
 }
 
 impl Clone for AnySignal {
@@ -104,6 +111,7 @@ trait Erased: Send {
     ) -> (FloatGradients, Passing);
     fn root(&self, gradients: FloatGradients) -> Option<Tensor<1>>;
     fn sum_of_floats(&self) -> Option<Tensor<1>>;
+    fn witness(&self, stage: &StageDevice) -> Option<Tensor<1>>;
 }
 
 impl<S: Signal> Erased for S {
@@ -154,5 +162,9 @@ impl<S: Signal> Erased for S {
 
     fn sum_of_floats(&self) -> Option<Tensor<1>> {
         sum_of_floats(self)
+    }
+
+    fn witness(&self, stage: &StageDevice) -> Option<Tensor<1>> {
+        witness(self, stage)
     }
 }

@@ -23,6 +23,7 @@ enum Entry {
 trait AnyTensor: Send {
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
     fn receive(self: Box<Self>, stage: &StageDevice) -> Box<dyn AnyTensor>;
+    fn witness(&self, stage: &StageDevice) -> Option<Tensor<1>>;
 }
 
 impl<const D: usize> AnyTensor for Tensor<D> {
@@ -32,6 +33,10 @@ impl<const D: usize> AnyTensor for Tensor<D> {
 
     fn receive(self: Box<Self>, stage: &StageDevice) -> Box<dyn AnyTensor> {
         Box::new(stage.receive(*self))
+    }
+
+    fn witness(&self, stage: &StageDevice) -> Option<Tensor<1>> {
+        stage.witness(self)
     }
 }
 
@@ -97,8 +102,6 @@ impl FloatGradients {
         root.sum
     }
 
-    /// The sum of both, tensor by tensor of `signal`, on the devices of these. It is `stage` that
-    /// receives the others.
     /// The gradients on the device of the stage that they go to, but for those of skips, which go
     /// straight to the stages that made them.
     pub(crate) fn arrive(self, stage: &StageDevice) -> Self {
@@ -109,6 +112,16 @@ impl FloatGradients {
         Self(entries.collect())
     }
 
+    /// A number of the first that there is: see [`StageDevice::witness`].
+    pub(crate) fn witness(&self, stage: &StageDevice) -> Option<Tensor<1>> {
+        self.0.iter().find_map(|entry| match entry {
+            Entry::Float(Some(gradient)) => gradient.witness(stage),
+            _ => None,
+        })
+    }
+
+    /// The sum of both, tensor by tensor of `signal`, on the devices of these. It is `stage` that
+    /// receives the others.
     fn plus<S: Signal>(self, others: Self, signal: &S, stage: &StageDevice) -> Self {
         let mut plus = Plus {
             these: self,

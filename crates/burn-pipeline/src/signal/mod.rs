@@ -8,7 +8,6 @@ mod erased;
 mod gradient;
 mod skip;
 mod tensor;
-mod transfer;
 mod uniform;
 
 pub use base::{Signal, SignalMapper, SignalVisitor};
@@ -19,5 +18,4 @@ pub(crate) use batch::{BatchShape, batch_size, concat, narrow};
 pub(crate) use boundary::{StageDevice, flush, plain};
 pub(crate) use gradient::{FloatGradients, Passing, sum_of_floats};
 pub(crate) use skip::at_home;
-pub(crate) use transfer::connect;
 pub(crate) use uniform::{TensorMapper, TensorVisitor, Uniform};

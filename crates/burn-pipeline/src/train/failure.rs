@@ -13,6 +13,7 @@ impl From<PipelineError> for TrainingError {
         let device_id = match &error {
             PipelineError::Batch(_) => return Self::Dataset(DatasetError::new(error)),
             PipelineError::Stage(error) => error.stage,
+            PipelineError::DeviceLost(lost) => lost.stage,
             _ => 0,
         };
         Self::Workers(vec![WorkerFailure {

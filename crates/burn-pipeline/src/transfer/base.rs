@@ -10,12 +10,19 @@ use burn::tensor::{Device, Tensor};
 static CUDA: Mutex<()> = Mutex::new(());
 
 /// The tensor on `device`.
-pub(super) fn move_to<const D: usize, K: Autodiff>(
+pub(crate) fn move_to<const D: usize, K: Autodiff>(
     tensor: Tensor<D, K>,
     device: &Device,
 ) -> Tensor<D, K> {
     let from = tensor.device().without_autodiff();
-    if from == *device || !(is_cuda(&from) && is_cuda(device)) {
+    if from == *device {
+        return tensor.to_device(device);
+    }
+    #[cfg(feature = "remote")]
+    if let Some(channel) = crate::remote::channel(&from, device) {
+        return channel.carry(|| tensor.to_device(device), device);
+    }
+    if !(is_cuda(&from) && is_cuda(device)) {
         return tensor.to_device(device);
     }
     let _turn = CUDA.lock().unwrap_or_else(PoisonError::into_inner);

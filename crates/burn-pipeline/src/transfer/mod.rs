@@ -1,0 +1,7 @@
+//! Tensors from device to device: what must not happen twice at once, and how to know that it did.
+
+mod alive;
+mod base;
+
+pub(crate) use alive::prove_alive;
+pub(crate) use base::{connect, move_to};
