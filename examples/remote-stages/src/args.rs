@@ -44,14 +44,18 @@ pub struct Args {
     pub save: PathBuf,
 
     /// How often to save.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub save_every: u64,
 
     /// Kill the last server that was started before this step, to see what happens.
     #[arg(long, conflicts_with = "servers")]
     pub lose_one_at: Option<u64>,
 
+    /// Be a server, for the program that has started this one.
+    #[arg(long, hide = true)]
+    pub serve: bool,
+
     /// Seconds to wait for a server that does not answer.
-    #[arg(long, default_value_t = 5.0)]
-    pub time_out: f64,
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub time_out: u64,
 }

@@ -1,12 +1,10 @@
 //! A server in a process of its own, that ends with this one.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::Error;
-
-/// The token of servers that a program starts for itself.
-const TOKEN: &str = "between this program and its servers";
+use crate::server::new_token;
 
 /// A server of devices that this program has started. It ends when this is dropped, or when this
 /// program does.
@@ -14,8 +12,10 @@ const TOKEN: &str = "between this program and its servers";
 pub struct ServerProcess {
     child: Child,
     url: String,
-    /// As long as it is open, the server serves.
+    token: String,
+    /// As long as these are open, the server serves.
     _input: Option<ChildStdin>,
+    _output: BufReader<ChildStdout>,
 }
 
 impl ServerProcess {
@@ -26,22 +26,28 @@ impl ServerProcess {
     ///
     /// When the command cannot be run, or ends before it serves.
     pub fn start(mut command: Command) -> Result<Self, Error> {
+        let token = new_token();
         let mut child = command
-            .env("BURN_PIPELINE_TOKEN", TOKEN)
+            .env("BURN_PIPELINE_TOKEN", &token)
             .env("RUST_LOG", "off")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or(Error::NotServing)?;
-        for line in BufReader::new(output).lines() {
-            if let Some((_, url)) = line?.split_once(" at ws://") {
+        let mut output = BufReader::new(output);
+        let mut line = String::new();
+        while output.read_line(&mut line)? > 0 {
+            if let Some((_, url)) = line.trim_end().split_once(" at ws://") {
                 return Ok(Self {
                     child,
                     url: format!("ws://{url}"),
+                    token,
                     _input: input,
+                    _output: output,
                 });
             }
+            line.clear();
         }
         let _ = child.kill();
         let _ = child.wait();
@@ -55,7 +61,7 @@ impl ServerProcess {
 
     /// The token that it asks for.
     pub fn token(&self) -> &str {
-        TOKEN
+        &self.token
     }
 
     /// The number of its process.

@@ -1,6 +1,7 @@
 //! Training across servers, and going on without one that is lost.
 
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -8,11 +9,11 @@ use burn::optim::AdamConfig;
 use burn::tensor::Device;
 use burn_pipeline::{
     Loaded, PipelineConfig, PipelineError, PipelineModule, PipelineOptimizer, Placement, Remote,
-    Saved,
+    SaveError, Saved,
 };
 
 use crate::model::{Reader, batch, loss};
-use crate::{Args, Error, ServerProcess};
+use crate::{Args, Error, ServeArgs, ServerProcess, serve};
 
 const LEARNING_RATE: f64 = 1e-3;
 const SEED: u64 = 7;
@@ -30,17 +31,20 @@ struct Training {
 ///
 /// When a server cannot be started or reached, or too few are left to go on.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
+    if args.serve {
+        return serve_the_starter(out);
+    }
     check(args)?;
     let mut started = Vec::new();
     let mut remotes: Vec<Remote> = args.servers.iter().map(Remote::new).collect();
     if args.servers.is_empty() {
         for _ in 0..args.start {
-            started.push(ServerProcess::start(serve_beside_this_program()?)?);
+            started.push(ServerProcess::start(server()?)?);
         }
         let connect = |server: &ServerProcess| Remote::new(server.url()).with_token(server.token());
         remotes = started.iter().map(connect).collect();
     }
-    let time_out = Duration::from_secs_f64(args.time_out);
+    let time_out = Duration::from_secs(args.time_out);
     remotes = remotes
         .into_iter()
         .map(|it| it.with_time_out(time_out))
@@ -49,10 +53,13 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
     let mut training = Training::new(args, &devices(args, &remotes)?)?;
     training.save()?;
     let mut step = 0;
+    let mut lose_one_at = args.lose_one_at;
+    let mut failed_at = None;
     while step < args.steps {
-        if args.lose_one_at == Some(step)
+        if lose_one_at.is_some_and(|at| at <= step)
             && let Some(mut server) = started.pop()
         {
+            lose_one_at = None;
             writeln!(out, "step {step}: {} is killed", server.url())?;
             server.kill();
         }
@@ -61,18 +68,19 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
             Ok((training, loss)) => {
                 writeln!(out, "step {step}: loss {loss:.6}")?;
                 step += 1;
-                if step % args.save_every == 0 {
-                    training.save()?;
-                }
                 training
             }
             Err(error) if lost_a_device(&error) => {
                 writeln!(out, "after {:.2} s: {error}", began.elapsed().as_secs_f64())?;
+                let num_servers = remotes.len();
                 remotes.retain(|remote| remote.device(0).is_ok());
                 let devices = devices(args, &remotes)?;
-                if devices.is_empty() {
+                // A step that fails on servers which are all there would fail on them again.
+                let again = remotes.len() == num_servers && failed_at == Some(step);
+                if devices.is_empty() || again {
                     return Err(error);
                 }
+                failed_at = Some(step);
                 let training = Training::new(args, &devices)?.load()?;
                 step = training.pipeline.num_steps();
                 let num_stages = devices.len();
@@ -86,11 +94,19 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Error> {
 }
 
 fn lost_a_device(error: &Error) -> bool {
-    matches!(error, Error::Pipeline(PipelineError::Stage(error)) if error.device_lost)
+    matches!(
+        error,
+        Error::Pipeline(PipelineError::DeviceLost(_))
+            | Error::Save(SaveError::Device { .. })
+            | Error::Read(_)
+    )
 }
 
 fn check(args: &Args) -> Result<(), Error> {
-    let num_servers = args.servers.len().max(args.start);
+    let num_servers = match args.servers.len() {
+        0 => args.start,
+        num_servers => num_servers,
+    };
     let num_stages = num_servers + usize::from(args.first_stage_here);
     if num_stages == 0 || args.layers < num_stages.max(2) {
         return Err(Error::Options(format!(
@@ -102,11 +118,24 @@ fn check(args: &Args) -> Result<(), Error> {
     Ok(())
 }
 
-/// The server's program, which is built beside this one.
-fn serve_beside_this_program() -> Result<Command, Error> {
-    let mut command = Command::new(std::env::current_exe()?.with_file_name("serve"));
-    command.args(["--port", "0", "--while-input-is-open"]);
+/// This program again, as a server.
+fn server() -> Result<Command, Error> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("--serve");
     Ok(command)
+}
+
+/// What a server that this program has started does.
+fn serve_the_starter(out: &mut impl Write) -> Result<(), Error> {
+    let args = ServeArgs {
+        devices: vec!["flex".to_string()],
+        port: 0,
+        listen: Ipv4Addr::LOCALHOST.into(),
+        token: std::env::var("BURN_PIPELINE_TOKEN").ok(),
+        no_token: false,
+        while_input_is_open: true,
+    };
+    serve(&args, out)
 }
 
 /// One device per stage.
@@ -140,6 +169,9 @@ impl Training {
         self.pipeline = self
             .optimizer
             .step(LEARNING_RATE, self.pipeline, step.grads)?;
+        if self.pipeline.num_steps().is_multiple_of(args.save_every) {
+            self.save()?;
+        }
         Ok((self, loss))
     }
 

@@ -30,8 +30,8 @@ pub struct ServeArgs {
     #[arg(long, env = "BURN_PIPELINE_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 
-    /// Let everyone in who reaches the port.
-    #[arg(long, conflicts_with = "token")]
+    /// Let everyone in who reaches the port, whatever token is given.
+    #[arg(long)]
     pub no_token: bool,
 
     /// End when the standard input does: for servers that another program starts.
@@ -90,7 +90,8 @@ pub fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<(), Error> {
     Ok(())
 }
 
-fn new_token() -> String {
+/// A token that nobody has guessed.
+pub(crate) fn new_token() -> String {
     let bytes: [u8; 16] = rand::rng().random();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

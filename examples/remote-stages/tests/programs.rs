@@ -49,7 +49,7 @@ fn a_run_that_loses_a_server_goes_on_with_the_numbers_of_one_that_does_not() {
     let told = text(&losing.stdout);
     assert!(told.contains("is killed"), "{told}");
     assert!(
-        told.contains("stage 2 on `remote:ws://127.0.0.1:"),
+        told.contains("stage 2 has lost its device `remote:ws://127.0.0.1:"),
         "{told}"
     );
     assert!(told.contains("going on from step 3 on 2 stages"), "{told}");
