@@ -24,8 +24,17 @@ chapters! {
     writing_schedules: "../../book/src/writing_schedules.md",
     between_steps: "../../book/src/between_steps.md",
     saving_and_resuming: "../../book/src/saving_and_resuming.md",
+    devices: "../../book/src/devices.md",
+    mixing_devices: "../../book/src/mixing_devices.md",
     learner: "../../book/src/learner.md",
     restrictions: "../../book/src/restrictions.md",
     internals: "../../book/src/internals.md",
     glossary: "../../book/src/glossary.md",
+}
+
+// These speak of servers, which not every build knows.
+#[cfg(feature = "devices")]
+chapters! {
+    other_machines: "../../book/src/other_machines.md",
+    device_failure: "../../book/src/device_failure.md",
 }
