@@ -6,22 +6,29 @@
 mod clipping;
 mod devices;
 mod dropout;
+#[cfg(feature = "remote")]
+mod limits;
 mod measure;
 mod memory;
 mod models;
 mod numbers;
 mod optimizer;
+#[cfg(feature = "remote")]
+mod remote;
 mod report;
 mod scaling;
 mod schedules;
+#[cfg(feature = "remote")]
+mod servers;
 mod settle;
 mod simulation;
 mod skips;
 mod throughput;
 
+use std::error::Error;
 use std::process::ExitCode;
 
-use burn_pipeline::{DeviceError, available_devices};
+use burn_pipeline::available_devices;
 use clap::{Parser, Subcommand};
 use peak_alloc::PeakAlloc;
 
@@ -68,8 +75,15 @@ enum Bench {
     Simulation(simulation::Simulation),
     /// Bytes moved and time of a step of a U-Net, with skips and through the stages.
     Skips(skips::Skips),
+    /// Operations, transfers and pipelines on servers of devices.
+    #[cfg(feature = "remote")]
+    Remote(remote::Remote),
     /// The names of the devices that this build and this machine have, one a line.
     Devices,
+    /// What the servers run that other subcommands start: it ends with the standard input.
+    #[cfg(feature = "remote")]
+    #[command(hide = true)]
+    Serve,
 }
 
 fn main() -> ExitCode {
@@ -82,7 +96,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), DeviceError> {
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    #[cfg(feature = "remote")]
+    if let Bench::Serve = arguments.bench {
+        return Ok(servers::serve(&arguments.devices)?);
+    }
     let devices = Devices::open(&arguments.devices)?;
     let repetitions = arguments.repetitions as usize;
     let report = Report::new(arguments.json, repetitions, devices.names());
@@ -96,7 +114,11 @@ fn run(arguments: &Arguments) -> Result<(), DeviceError> {
         Bench::Clipping(bench) => bench.run(&report, &devices)?,
         Bench::Simulation(bench) => bench.run(&report),
         Bench::Skips(bench) => bench.run(&report, &devices)?,
+        #[cfg(feature = "remote")]
+        Bench::Remote(bench) => bench.run(&report, devices.names())?,
         Bench::Devices => println!("{}", available_devices().join("\n")),
+        #[cfg(feature = "remote")]
+        Bench::Serve => unreachable!("a server opens no devices before it serves them"),
     }
     Ok(())
 }

@@ -1,11 +1,16 @@
 //! Peak of live bytes of each rematerialization beside its closed form.
 
+use std::error::Error;
+
 use burn::module::Module;
-use burn_pipeline::{DeviceError, PipelineConfig, Placement, Rematerialization, Sequential};
+use burn_pipeline::{PipelineConfig, Placement, Rematerialization, Sequential};
 use clap::Args;
+use clap::builder::ArgPredicate::IsPresent;
 use serde::Serialize;
 
 use crate::devices::Devices;
+#[cfg(feature = "remote")]
+use crate::limits::Limits;
 use crate::measure::{mean_square, median, pipeline_step, plain_step};
 use crate::models;
 use crate::numbers::Numbers;
@@ -14,23 +19,50 @@ use crate::report::Report;
 /// The flags of `memory`.
 #[derive(Args)]
 pub struct Memory {
-    /// Numbers of micro-batches.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 8, 16])]
+    /// Find the largest model that trains instead, where each device is a process with at most so
+    /// many MiB of data. Its defaults are those in brackets below.
+    #[arg(long, value_name = "MIB", conflicts_with_all = ["precision", "layers"])]
+    per_device_limit: Option<u64>,
+    /// Numbers of micro-batches [8].
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1,4,8,16",
+        default_value_if("per_device_limit", IsPresent, "8")
+    )]
     micro_batches: Vec<usize>,
-    /// Numbers of stages; 0 is plain Burn.
-    #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
+    /// Numbers of stages; 0 is plain Burn [0,1,2,4,8].
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "0,1,2",
+        default_value_if("per_device_limit", IsPresent, "0,1,2,4,8")
+    )]
     stages: Vec<usize>,
-    /// Rematerializations.
-    #[arg(long, value_delimiter = ',', default_values_t = [Rematerialization::Never, Rematerialization::ExceptLast, Rematerialization::Always])]
+    /// Rematerializations [always].
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "never,except-last,always",
+        default_value_if("per_device_limit", IsPresent, "always")
+    )]
     rematerialization: Vec<Rematerialization>,
     /// What the stages compute in; plain Burn computes in full precision.
     #[arg(long, value_enum, default_value_t = Numbers::Full)]
     precision: Numbers,
-    /// Samples in a mini-batch.
-    #[arg(long, default_value_t = 16)]
+    /// Samples in a mini-batch [32].
+    #[arg(
+        long,
+        default_value_t = 16,
+        default_value_if("per_device_limit", IsPresent, "32")
+    )]
     batch_size: usize,
-    /// Positions in a sample.
-    #[arg(long, default_value_t = 64)]
+    /// Positions in a sample [32].
+    #[arg(
+        long,
+        default_value_t = 64,
+        default_value_if("per_device_limit", IsPresent, "32")
+    )]
     length: usize,
     /// Layers of the Transformer.
     #[arg(long, default_value_t = 8)]
@@ -58,13 +90,14 @@ struct Line {
 
 const MIB: f64 = (1 << 20) as f64;
 
-/// What the closed form is made of, in bytes.
-struct Sizes {
-    parameters: f64,
+/// What closed forms are made of, in bytes.
+#[derive(Clone, Copy)]
+pub struct Sizes {
+    pub parameters: f64,
     /// What all layers keep for the backward pass, per sample.
-    activations: f64,
+    pub activations: f64,
     /// The signal at a cut, per sample.
-    boundary: f64,
+    pub boundary: f64,
 }
 
 impl Sizes {
@@ -90,8 +123,11 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// When there are fewer devices than stages.
-    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), DeviceError> {
+    /// When there are fewer devices than stages, or a limit cannot be set.
+    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), Box<dyn Error>> {
+        if let Some(mib) = self.per_device_limit {
+            return self.within(mib, report, devices);
+        }
         devices.check(&self.stages)?;
         report.conditions(&format!(
             "memory: a Transformer of {} layers and width {}, {} samples of {} positions. \
@@ -150,6 +186,36 @@ impl Memory {
         Ok(())
     }
 
+    /// Find the largest model under a limit.
+    #[cfg(feature = "remote")]
+    fn within(&self, mib: u64, report: &Report, devices: &Devices) -> Result<(), Box<dyn Error>> {
+        let here = Devices::open("flex")?;
+        let block = models::transformer(1, self.width, &here.first().clone().autodiff());
+        let sizes = here.with_threads(1, || self.sizes(&here, &block));
+        let sizes = sizes.expect("the allocator counts what is alive on the CPU");
+        let limits = Limits {
+            mib,
+            batch_size: self.batch_size,
+            length: self.length,
+            width: self.width,
+            device: devices.names().to_string(),
+        };
+        let contenders = self.contenders().into_iter().flat_map(|(stages, mode)| {
+            let all = match mode {
+                None => &[1],
+                Some(_) => self.micro_batches.as_slice(),
+            };
+            all.iter()
+                .map(move |micro_batches| (stages, *micro_batches, mode))
+        });
+        limits.run(report, &sizes, &contenders.collect::<Vec<_>>())
+    }
+
+    #[cfg(not(feature = "remote"))]
+    fn within(&self, _mib: u64, _: &Report, _: &Devices) -> Result<(), Box<dyn Error>> {
+        Err("`--per-device-limit` runs each device in a process of its own: build with the feature `remote` of burn-pipeline-benchmarks".into())
+    }
+
     /// Measure what the closed form needs on a forward pass of one sample.
     fn sizes(&self, devices: &Devices, model: &Vec<models::Block>) -> Option<Sizes> {
         let (input, target) = models::batch([1, self.length, self.width], devices.first());
@@ -191,4 +257,29 @@ fn peak(report: &Report, devices: &Devices, step: impl Fn()) -> Option<f64> {
         .map(|_| devices.peak_bytes(&step))
         .collect();
     Some(median(&peaks?))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        memory: Memory,
+    }
+
+    #[test]
+    fn a_limit_has_defaults_of_its_own() {
+        let memory = Command::parse_from(["memory"]).memory;
+        assert_eq!(memory.stages, [0, 1, 2]);
+        assert_eq!(memory.length, 64);
+        let memory = Command::parse_from(["memory", "--per-device-limit", "96"]).memory;
+        assert_eq!(memory.stages, [0, 1, 2, 4, 8]);
+        assert_eq!(memory.length, 32);
+        let memory = Command::parse_from(["memory", "--per-device-limit", "96", "--stages", "2"]);
+        assert_eq!(memory.memory.stages, [2]);
+    }
 }

@@ -29,22 +29,34 @@ impl Report {
         self.repetitions
     }
 
-    /// Say under which conditions the results that follow were measured.
+    /// Say under which conditions the results that follow were measured, each several times.
     pub fn conditions(&self, what: &str) {
+        let repetitions = self.repetitions;
+        self.open(what, &format!(", median of {repetitions} repetitions"));
+    }
+
+    /// Say under which conditions the results that follow were measured, each once.
+    #[cfg(feature = "remote")]
+    pub fn conditions_of_one_run(&self, what: &str) {
+        self.open(what, "");
+    }
+
+    /// Begin a table.
+    fn open(&self, what: &str, repetitions: &str) {
+        self.header.store(false, Ordering::Relaxed);
         if self.json {
             return;
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         println!("{what}");
         println!(
-            "Burn {BURN} on {}, {cores} cores, {} build, median of {} repetitions.",
+            "Burn {BURN} on {}, {cores} cores, {} build{repetitions}.",
             self.devices,
             if cfg!(debug_assertions) {
                 "debug"
             } else {
                 "release"
             },
-            self.repetitions
         );
         println!();
     }
