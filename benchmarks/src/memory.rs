@@ -23,7 +23,7 @@ pub struct Memory {
     /// many MiB of data. Its defaults are those in brackets below.
     #[arg(long, value_name = "MIB", conflicts_with_all = ["precision", "layers"])]
     per_device_limit: Option<u64>,
-    /// Numbers of micro-batches [8].
+    /// Numbers of micro-batches (default: 8).
     #[arg(
         long,
         value_delimiter = ',',
@@ -31,7 +31,7 @@ pub struct Memory {
         default_value_if("per_device_limit", IsPresent, "8")
     )]
     micro_batches: Vec<usize>,
-    /// Numbers of stages; 0 is plain Burn [0,1,2,4,8].
+    /// Numbers of stages; 0 is plain Burn (default: 0,1,2,4,8).
     #[arg(
         long,
         value_delimiter = ',',
@@ -39,7 +39,7 @@ pub struct Memory {
         default_value_if("per_device_limit", IsPresent, "0,1,2,4,8")
     )]
     stages: Vec<usize>,
-    /// Rematerializations [always].
+    /// Rematerializations (default: always).
     #[arg(
         long,
         value_delimiter = ',',
@@ -50,14 +50,14 @@ pub struct Memory {
     /// What the stages compute in; plain Burn computes in full precision.
     #[arg(long, value_enum, default_value_t = Numbers::Full)]
     precision: Numbers,
-    /// Samples in a mini-batch [32].
+    /// Samples in a mini-batch (default: 32).
     #[arg(
         long,
         default_value_t = 16,
         default_value_if("per_device_limit", IsPresent, "32")
     )]
     batch_size: usize,
-    /// Positions in a sample [32].
+    /// Positions in a sample (default: 32).
     #[arg(
         long,
         default_value_t = 64,
