@@ -174,3 +174,21 @@ fn explain(error: ConnectError, index: usize) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_of_burn_is_told_with_both_numbers() {
+        let error = ConnectError::IncompatibleProtocol {
+            client_version: 3,
+            server_version: 4,
+        };
+        assert_eq!(
+            explain(error, 0),
+            "it speaks version 4 of Burn's protocol and this program version 3: build both with \
+             one version of Burn"
+        );
+    }
+}
