@@ -9,6 +9,7 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::ParamId;
 use burn::optim::ModuleOptimizer;
 use burn::store::RecordError;
+use burn::tensor::Tensor;
 
 use super::base::State;
 use super::update::Update;
@@ -106,7 +107,7 @@ impl Job {
         } = self;
         let mut updated = Vec::with_capacity(work.len());
         let mut last = String::new();
-        let mut witness = None;
+        let mut witness: Option<Tensor<1>> = None;
         for (parameter, state) in work {
             let (id, path) = (parameter.id(), parameter.path().to_string());
             let update = || {
@@ -117,7 +118,11 @@ impl Job {
             let message = match catch_unwind(AssertUnwindSafe(update)) {
                 Ok(Ok((id, optimizer, parameter, number))) => {
                     updated.push((id, optimizer, parameter));
-                    witness = number;
+                    // One that could not be computed spoils the sum.
+                    witness = match (witness, number) {
+                        (Some(sum), Some(number)) => Some(sum + number),
+                        (sum, number) => sum.or(number),
+                    };
                     last = path;
                     continue;
                 }
