@@ -29,15 +29,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cluster;
 mod cost;
+mod layerwise;
 mod partition;
+mod profile;
 mod schedule;
 mod simulate;
 mod timeline;
 mod trace;
 
+pub use cluster::{Cluster, ClusterError, DeviceSpec, Host, Link};
 pub use cost::{Cost, CostError, Costs, Memory};
+pub use layerwise::{Axis, AxisReads, Configuration, Reads, Region, Shape};
 pub use partition::{Partition, PartitionError};
+pub use profile::{LayerProfile, Measurement, Profile, ProfileError, SharedParameter};
 pub use schedule::{
     CellFault, Instruction, Op, Rematerialization, Schedule, ScheduleError, ScheduleKind, Wait,
     forward_only, rematerialize, validate,
