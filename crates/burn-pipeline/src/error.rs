@@ -50,7 +50,8 @@ pub enum PipelineError {
 pub struct StageError {
     /// The stage, from 0.
     pub stage: usize,
-    /// The device of the stage, by the name that it was opened with.
+    /// The device of the stage, by the name that it was opened with; those of a group, joined by
+    /// "and".
     pub device: String,
     /// What the stage was doing.
     pub instruction: Instruction,
@@ -109,7 +110,7 @@ pub(crate) fn named(instruction: Instruction) -> String {
 pub struct LostDevice {
     /// The stage, from 0.
     pub stage: usize,
-    /// The device of the stage, by the name that it was opened with.
+    /// The device, by the name that it was opened with: the stage's, or another one of its group.
     pub device: String,
     /// What was being done when it was noticed.
     pub doing: String,

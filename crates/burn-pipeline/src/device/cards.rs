@@ -4,23 +4,26 @@ use burn::tensor::Device;
 
 use super::label;
 
-/// Say so where two stages are on one card that goes by two names: they share its memory and its
-/// time, which a name for each does not show.
-pub(crate) fn warn_of_shared_cards(devices: &[Device]) {
-    let devices: Vec<_> = devices
-        .iter()
-        .map(|it| it.clone().without_autodiff())
-        .collect();
-    for (stage, other, why) in shared(&devices) {
+/// Say so where two stages, or two devices of one, are on one card that goes by two names: they
+/// share its memory and its time, which a name for each does not show. `groups` are the devices of
+/// each stage.
+pub(crate) fn warn_of_shared_cards(groups: &[Vec<Device>]) {
+    let stages = groups.iter().enumerate();
+    let of_stages =
+        stages.flat_map(|(stage, group)| group.iter().map(move |it| (stage, it.clone())));
+    let (stages, devices): (Vec<_>, Vec<_>) = of_stages.unzip();
+    for (first, second, why) in shared(&devices) {
         log::warn!(
-            "stages {stage} and {other} are on one device under two names, `{}` and `{}` ({why}): they share its memory and its time; give both stages the same name, or place one elsewhere",
-            label(&devices[stage]),
-            label(&devices[other]),
+            "stages {} and {} are on one device under two names, `{}` and `{}` ({why}): they share its memory and its time; give both the same name, or place one elsewhere",
+            stages[first],
+            stages[second],
+            label(&devices[first]),
+            label(&devices[second]),
         );
     }
 }
 
-/// The pairs of stages on one card under two names, the first pair of each two names.
+/// The pairs of devices that are one card under two names, the first pair of each two names.
 fn shared(devices: &[Device]) -> Vec<(usize, usize, String)> {
     let mut found: Vec<(usize, usize, String)> = Vec::new();
     for (other, second) in devices.iter().enumerate() {

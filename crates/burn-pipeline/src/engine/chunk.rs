@@ -14,7 +14,7 @@ use super::report::Halt;
 use super::task::{ChunkResult, ChunkTask, Sink, Source};
 use crate::layer::Sequential;
 use crate::rematerialize::{Pass, StageCopies};
-use crate::signal::{AnySignal, FloatGradients, Passing};
+use crate::signal::{AnySignal, FloatGradients, Passing, Witness};
 
 /// What an instruction waited for.
 pub(super) enum Arrival {
@@ -30,8 +30,8 @@ pub(super) struct Chunk<M> {
     recomputed: HashSet<usize>,
     kept: HashMap<usize, Kept<M>>,
     sums: LayerGradients,
-    /// A number of what was computed last.
-    witness: Option<Tensor<1>>,
+    /// Of what was computed last.
+    witness: Witness,
     moving: Duration,
 }
 
@@ -48,6 +48,7 @@ impl<M: Sequential> Chunk<M> {
         let copies = StageCopies::new(
             model,
             layers.range.clone(),
+            layers.facts.clone(),
             &layers.device,
             recomputes,
             layers.samples.clone(),
@@ -60,7 +61,7 @@ impl<M: Sequential> Chunk<M> {
             recomputed,
             kept: HashMap::new(),
             sums,
-            witness: None,
+            witness: Witness::default(),
             moving: Duration::ZERO,
         }
     }
@@ -117,7 +118,7 @@ impl<M: Sequential> Chunk<M> {
     /// What the chunk has to show once its instructions have run.
     pub(super) fn result(&mut self) -> Result<ChunkResult, Halt> {
         let statistics = self.copies.statistics();
-        finish(&self.task.layers, self.witness.take())?;
+        finish(&self.task.layers, std::mem::take(&mut self.witness))?;
         Ok(ChunkResult {
             part: self.task.part,
             gradients: self.sums.take(),
@@ -237,8 +238,9 @@ impl<M: Sequential> Chunk<M> {
                 let loss = end.loss(micro_batch, outputs.clone(), pass);
                 drop(entered);
                 self.task.layers.position.in_loss = false;
-                let device = &self.task.layers.device;
-                self.witness = loss.as_ref().and_then(|loss| device.witness(loss));
+                if let Some(loss) = &loss {
+                    self.witness.replace(self.task.layers.device.witness(loss));
+                }
                 Ok(match loss {
                     Some(loss) if loss.is_tracked() => Outputs::Loss(Box::new(loss)),
                     _ => Outputs::Signal(outputs),
@@ -268,14 +270,13 @@ impl<M: Sequential> Chunk<M> {
         self.kept.insert(micro_batch, started);
 
         let (root, passing) = self.root(outputs, arrived);
-        let mut gradients = root.map(|root| root.backward());
+        let mut gradients = root.map(|root| self.task.layers.device.in_turn(|| root.backward()));
         let mut sent = FloatGradients::default();
         if self.task.gradients.is_some() {
             sent = leaves.gradients(gradients.as_mut(), passing, &self.task.layers.device);
         }
         if let Some(gradients) = &mut gradients {
-            let number = self.sums.accumulate(&copy, gradients);
-            self.witness = number.or(self.witness.take());
+            self.witness.replace(self.sums.accumulate(&copy, gradients));
         }
         drop(gradients);
         self.kept.remove(&micro_batch);
@@ -327,7 +328,8 @@ impl<M: Sequential> Chunk<M> {
         let root = outputs.root(arrived);
         if root.is_none() {
             // A graph that is dropped without a backward pass stays in memory for good.
-            drop(outputs.sum_of_floats().map(|unused| unused.backward()));
+            let unused = outputs.sum_of_floats();
+            drop(unused.map(|unused| self.task.layers.device.in_turn(|| unused.backward())));
         }
         (root, passing)
     }

@@ -7,7 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Gradients, Tensor};
 
 use crate::layer::{LayerVisitor, Sequential};
-use crate::signal::StageDevice;
+use crate::signal::{StageDevice, Witness};
 use crate::transfer::move_to;
 
 /// The gradients of one chunk's parameters, layer by layer.
@@ -39,20 +39,20 @@ impl LayerGradients {
     }
 
     /// Add what a backward pass left at the parameters of `model`. The order of the calls is the
-    /// order of the sum. A number of the sum that was computed last comes back, where the device has
+    /// order of the sum. A number of the sum that each device computed last comes back, where it has
     /// to be asked whether it could.
     pub(crate) fn accumulate<M: Sequential>(
         &mut self,
         model: &M,
         gradients: &mut Gradients,
-    ) -> Option<Tensor<1>> {
+    ) -> Witness {
         let mut accumulate = Accumulate {
             next: 0,
             layers: &self.layers,
             sums: &mut self.sums,
             device: &self.device,
             gradients,
-            witness: None,
+            witness: Witness::default(),
         };
         model.visit_layers(&mut accumulate);
         accumulate.witness
@@ -83,7 +83,7 @@ struct Accumulate<'a> {
     sums: &'a mut [GradientsParams],
     device: &'a StageDevice,
     gradients: &'a mut Gradients,
-    witness: Option<Tensor<1>>,
+    witness: Witness,
 }
 
 impl LayerVisitor for Accumulate<'_> {
@@ -103,7 +103,7 @@ struct Add<'a> {
     gradients: &'a mut Gradients,
     device: &'a StageDevice,
     sums: &'a mut GradientsParams,
-    witness: &'a mut Option<Tensor<1>>,
+    witness: &'a mut Witness,
 }
 
 impl ModuleVisitor for Add<'_> {
@@ -113,13 +113,16 @@ impl ModuleVisitor for Add<'_> {
         };
         let gradient = self.device.cast(gradient);
         let sum = match self.sums.remove::<D>(param.id) {
-            Some(sum) => sum + gradient,
+            Some(sum) if self.device.is_alone() => sum + gradient,
+            // A layer may hold it on several devices.
+            Some(sum) => {
+                let gradient = move_to(gradient, &sum.device());
+                sum + gradient
+            }
             None => gradient,
         };
         // The first layer's is the last that a backward pass comes to.
-        if self.witness.is_none() {
-            *self.witness = self.device.witness(&sum);
-        }
+        self.witness.first(&sum, self.device);
         self.sums.register(param.id, sum);
     }
 }

@@ -12,7 +12,7 @@ use super::step::Step;
 use crate::PipelineError;
 use crate::layer::{LayerMapper, Sequential};
 use crate::rematerialize::OwnLayers;
-use crate::signal::AnySignal;
+use crate::signal::{AnySignal, Witness};
 
 /// One stage's part of an inference.
 struct InferTask<M> {
@@ -96,7 +96,7 @@ impl<M: Sequential> InferTask<M> {
 
     fn run_all(&mut self, model: &M, spans: &mut Vec<Span>) -> Result<(), Halt> {
         let stage = self.stage;
-        let mut witness = None;
+        let mut witness = Witness::default();
         for &instruction in &self.instructions {
             let InferChunk {
                 layers,
@@ -113,7 +113,7 @@ impl<M: Sequential> InferTask<M> {
                 |layers| {
                     let boundary = boundary.receive(&layers.device);
                     let output = layers.infer(model, boundary).into_plain();
-                    witness = output.witness(&layers.device);
+                    witness.replace(output.witness(&layers.device));
                     flush(layers);
                     Ok(output)
                 },

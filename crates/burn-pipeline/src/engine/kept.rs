@@ -55,7 +55,7 @@ impl<M: Sequential> Abandoned<M> {
             let sums = recorded.flatten().chain([any]).flatten();
             let root = sums.reduce(|root, sum| root + sum);
             if let Some(root) = root {
-                drop(root.backward());
+                drop(copies.device().in_turn(|| root.backward()));
             }
         }));
     }

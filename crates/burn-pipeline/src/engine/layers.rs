@@ -3,14 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-
 use super::cancel::Cancel;
 use super::report::{Halt, Position};
 use crate::layer::Sequential;
 use crate::random::{Entered, enter_layer, enter_step, layer_seed};
 use crate::rematerialize::{Draw, LayerFacts};
-use crate::signal::{AnySignal, StageDevice};
+use crate::signal::{AnySignal, StageDevice, Witness};
 
 /// The layers of a stage and what it takes to run them the same way again.
 pub(crate) struct StageLayers {
@@ -38,12 +36,11 @@ impl StageLayers {
             self.enter(index);
             let samples = self.samples[micro_batch].clone();
             let _entered = enter_layer(self.seed, self.step, index, samples);
-            let device = self.device.device();
             let draw = self.facts[index].random.then(|| {
                 let seed = layer_seed(self.seed, self.step, index, micro_batch);
-                Draw::seeded(device, seed)
+                Draw::seeded(&self.device, seed)
             });
-            signal = model.forward_layer(index, signal);
+            signal = self.run(model, index, signal);
             drop(draw);
         }
         self.position.layer = None;
@@ -66,10 +63,18 @@ impl StageLayers {
         let mut signal = input;
         for index in self.range.clone() {
             self.enter(index);
-            signal = model.forward_layer(index, signal);
+            signal = self.run(model, index, signal);
         }
         self.position.layer = None;
         signal
+    }
+
+    fn run<M: Sequential>(&self, model: &M, index: usize, signal: AnySignal) -> AnySignal {
+        let run = || model.forward_layer(index, signal);
+        match self.facts[index].keeps.is_empty() {
+            true => run(),
+            false => self.device.in_turn(run),
+        }
     }
 
     fn enter(&mut self, index: usize) {
@@ -77,15 +82,15 @@ impl StageLayers {
     }
 }
 
-/// Hand queued work to the device before another thread touches its results.
+/// Hand queued work to the devices before another thread touches its results.
 pub(crate) fn flush(layers: &StageLayers) {
     if let Err(error) = layers.device.flush() {
         panic!("the device cannot run what was queued: {error}");
     }
 }
 
-/// Wait until the device has done all that it was told.
-pub(crate) fn finish(layers: &StageLayers, witness: Option<Tensor<1>>) -> Result<(), Halt> {
+/// Wait until the devices have done all that they were told.
+pub(crate) fn finish(layers: &StageLayers, witness: Witness) -> Result<(), Halt> {
     match layers.device.finish(witness, || !layers.cancel.is_said()) {
         Ok(()) => Ok(()),
         Err(_) if layers.cancel.is_said() => Err(Halt::Stopped),

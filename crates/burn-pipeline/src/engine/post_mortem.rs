@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::home::Home;
+use super::home::{Gone, Home};
 use super::watch::Gathered;
 use super::worker::Workers;
 use crate::signal::StageDevice;
@@ -51,30 +51,36 @@ impl Scene<'_> {
 
     /// The device that was lost, if one was: not always that of the stage which noticed first.
     pub(crate) fn lost<R>(&self, gathered: &Gathered<R>, noticed: &Noticed) -> Option<LostDevice> {
-        if let Some((stage, reason)) = &gathered.dead {
-            return Some(self.gone(*stage, reason.clone(), noticed));
+        let told = |stage, gone: &Gone| {
+            let reason = gone.reason.clone();
+            self.gone(stage, gone.label(), reason, noticed)
+        };
+        if let Some((stage, gone)) = &gathered.dead {
+            return Some(told(*stage, gone));
         }
         for (stage, home) in self.homes.iter().enumerate() {
-            if let Err(reason) = home.check() {
-                return Some(self.gone(stage, reason, noticed));
+            if let Err(gone) = home.check() {
+                return Some(told(stage, &gone));
             }
         }
         let stages = noticed.stage.into_iter().chain(0..self.homes.len());
-        let mut forgotten =
-            stages.filter(|stage| self.homes[*stage].is_lost(&self.devices[*stage]));
-        let stage = forgotten.next()?;
+        let mut forgotten = stages.filter_map(|stage| {
+            let device = self.homes[stage].forgotten(&self.devices[stage])?;
+            Some((stage, device))
+        });
+        let (stage, device) = forgotten.next()?;
         let reason = format!(
             "its server answers, and has forgotten this program: it was started again, or failed \
              in what it was told ({})",
             noticed.message
         );
-        Some(self.gone(stage, reason, noticed))
+        Some(self.gone(stage, device, reason, noticed))
     }
 
-    fn gone(&self, stage: usize, reason: String, noticed: &Noticed) -> LostDevice {
+    fn gone(&self, stage: usize, device: &str, reason: String, noticed: &Noticed) -> LostDevice {
         LostDevice {
             stage,
-            device: self.homes[stage].label.clone(),
+            device: device.to_string(),
             doing: noticed.doing.clone(),
             message: match noticed.stage {
                 Some(first) if first != stage => {
@@ -88,7 +94,7 @@ impl Scene<'_> {
     /// The error of a stage whose device is still there, with the name of the device.
     pub(super) fn failed(&self, error: StageError) -> PipelineError {
         StageError {
-            device: self.homes[error.stage].label.clone(),
+            device: self.homes[error.stage].label(),
             message: explained(&error.message),
             ..error
         }

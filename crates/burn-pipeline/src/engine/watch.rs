@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
-use super::home::Home;
+use super::home::{Gone, Home};
 
 /// How often the servers are thought of.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -16,8 +16,8 @@ pub(crate) struct Gathered<R> {
     pub(crate) reports: Vec<(usize, R)>,
     /// The stages that are not waited for any longer.
     pub(crate) silent: Vec<usize>,
-    /// The first stage whose server did not answer, and why.
-    pub(crate) dead: Option<(usize, String)>,
+    /// The first stage of which a server did not answer.
+    pub(crate) dead: Option<(usize, Gone)>,
 }
 
 /// Wait for one report of each stage. `failed` tells the reports of failures: where servers are,
@@ -59,8 +59,8 @@ pub(crate) fn gather<R>(
                 gathered.dead = first_dead(homes, &gathered.silent);
             }
             // Layers that run end in their time; what a server never answers does not.
-            if let Some((dead, _)) = &gathered.dead {
-                let with_it = |stage: &usize| homes[*stage].is_with(&homes[*dead]);
+            if let Some((_, gone)) = &gathered.dead {
+                let with_it = |stage: &usize| homes[*stage].is_with(gone);
                 if gathered.silent.iter().all(with_it) || since.elapsed() > 2 * time_out {
                     break;
                 }
@@ -77,10 +77,10 @@ pub(crate) fn gather<R>(
     gathered
 }
 
-/// The first of `stages` whose server does not answer, and why.
-fn first_dead(homes: &[Home], stages: &[usize]) -> Option<(usize, String)> {
+/// The first of `stages` of which a server does not answer.
+fn first_dead(homes: &[Home], stages: &[usize]) -> Option<(usize, Gone)> {
     stages.iter().find_map(|stage| {
-        let reason = homes[*stage].check().err()?;
-        Some((*stage, reason))
+        let gone = homes[*stage].check().err()?;
+        Some((*stage, gone))
     })
 }

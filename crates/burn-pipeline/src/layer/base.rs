@@ -33,6 +33,21 @@ use crate::signal::Signal;
 ///
 /// Every tensor of the input is on the device of the layer's stage, in its autodiff context while
 /// training. A tensor that the layer makes itself belongs on the input's device.
+///
+/// # Parameters on other devices
+///
+/// A layer may keep parameters on devices of its own: then its `Module::fork` and
+/// `Module::to_device` leave them where they are. A stage with such a layer spans a *group*: its own
+/// device, which takes the input and gives the output of every layer, and the devices that its layers
+/// keep. [`PipelineConfig::init`](crate::PipelineConfig::init) finds them: what is elsewhere after
+/// `fork` to the stage's device is kept there. Gradients, their sums, the optimizer's states and
+/// running statistics are where their parameters are.
+///
+/// The forward of such a layer moves what it computes on by `to_device`, there and back, and gradients
+/// go back the same way. These moves are the layer's own: they are not among the bytes that a step
+/// reports as received, and the stage waits for them, as for any move between backends. Between
+/// servers of which each lends several devices, two of them can wait for each other: let the devices of
+/// a group be of this machine and of one server.
 pub trait Layer: Module {
     /// What the layer takes.
     type Input: Signal;

@@ -9,7 +9,6 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::ParamId;
 use burn::optim::ModuleOptimizer;
 use burn::store::RecordError;
-use burn::tensor::Tensor;
 
 use super::base::State;
 use super::update::Update;
@@ -17,7 +16,7 @@ use crate::PipelineError;
 use crate::engine::{Cancel, Noticed, explained, gather};
 use crate::error::message_of;
 use crate::pipeline::Runtime;
-use crate::signal::StageDevice;
+use crate::signal::{StageDevice, Witness};
 
 /// One stage's part of a step.
 pub(super) struct Job {
@@ -82,7 +81,7 @@ pub(super) fn run(runtime: &Runtime, jobs: Vec<Job>) -> Result<Vec<Updated>, Pip
     Err(match failure {
         Some((stage, Failure { path, message })) => PipelineError::Optimizer(format!(
             "stage {stage} on `{}` failed in the update of parameter `{path}`: {}. Some parameters have moved on and others have not: mend the cause and go on from what was saved last.",
-            runtime.homes()[stage].label,
+            runtime.homes()[stage].label(),
             explained(&message).trim_end_matches('.')
         )),
         None => PipelineError::Worker(format!(
@@ -107,7 +106,7 @@ impl Job {
         } = self;
         let mut updated = Vec::with_capacity(work.len());
         let mut last = String::new();
-        let mut witness: Option<Tensor<1>> = None;
+        let mut witness = Witness::default();
         for (parameter, state) in work {
             let (id, path) = (parameter.id(), parameter.path().to_string());
             let update = || {
@@ -118,11 +117,7 @@ impl Job {
             let message = match catch_unwind(AssertUnwindSafe(update)) {
                 Ok(Ok((id, optimizer, parameter, number))) => {
                     updated.push((id, optimizer, parameter));
-                    // One that could not be computed spoils the sum.
-                    witness = match (witness, number) {
-                        (Some(sum), Some(number)) => Some(sum + number),
-                        (sum, number) => sum.or(number),
-                    };
+                    witness.add(number);
                     last = path;
                     continue;
                 }

@@ -21,7 +21,8 @@ use crate::{PipelineConfig, PipelineError};
 /// optimizers, learning rate schedulers, records and stores see the plain model. Made by
 /// [`PipelineConfig::init`].
 ///
-/// Its parameters live on the devices of their stages and stay there:
+/// Its parameters live on the devices of their stages, or where [their layers keep
+/// them](crate::Layer#parameters-on-other-devices), and stay there:
 /// [`fork`](burn::module::Module::fork) and [`to_device`](burn::module::Module::to_device) keep
 /// the placement. Clones share the workers, and take turns when they are used at once. Dropping
 /// the last clone ends the threads.
@@ -38,6 +39,8 @@ pub(crate) struct Runtime {
     schedule: Arc<Schedule>,
     devices: Vec<StageDevice>,
     homes: Vec<Home>,
+    /// The devices, other than its stage's, on which each layer keeps parameters.
+    keeps: Vec<Vec<Device>>,
     workers: Mutex<Workers>,
     worker_threads: Vec<ThreadId>,
     steps: AtomicU64,
@@ -50,14 +53,16 @@ impl Runtime {
         partition: Partition,
         schedule: Schedule,
         devices: Vec<StageDevice>,
+        keeps: Vec<Vec<Device>>,
         workers: Workers,
     ) -> Self {
         Self {
             config,
             partition,
             schedule: Arc::new(schedule),
-            homes: devices.iter().map(|it| Home::of(it.device())).collect(),
+            homes: devices.iter().map(Home::of).collect(),
             devices,
+            keeps,
             worker_threads: workers.thread_ids(),
             workers: Mutex::new(workers),
             steps: AtomicU64::new(0),
@@ -96,7 +101,7 @@ impl Runtime {
         }
     }
 
-    /// The device of each stage.
+    /// The devices of each stage.
     pub(crate) fn devices(&self) -> &[StageDevice] {
         &self.devices
     }
@@ -109,10 +114,11 @@ impl Runtime {
     /// That every server of the pipeline answers, or which does not.
     pub(crate) fn check_servers(&self) -> Result<(), String> {
         for (stage, home) in self.homes.iter().enumerate() {
-            home.check().map_err(|reason| {
+            home.check().map_err(|gone| {
                 format!(
-                    "the device `{}` of stage {stage} is lost: {reason}",
-                    home.label
+                    "the device `{}` of stage {stage} is lost: {}",
+                    gone.label(),
+                    gone.reason
                 )
             })?;
         }
@@ -159,7 +165,7 @@ impl Runtime {
         // Work that the caller's thread has queued, an optimizer step say, must not be overtaken.
         for device in &self.devices {
             // A device that cannot flush fails in its stage, where the error can name it.
-            let _ = device.device().flush();
+            let _ = device.flush();
         }
         Step {
             workers,
@@ -281,7 +287,8 @@ impl<M: Sequential + 'static> PipelineModule<M> {
         &self.runtime.partition
     }
 
-    /// The device of each stage, without autodiff.
+    /// The device of each stage, without autodiff, as it was placed: where its layers may [keep
+    /// parameters](crate::Layer#parameters-on-other-devices) besides, their devices tell.
     pub fn stage_devices(&self) -> Vec<Device> {
         let devices = self.runtime.devices.iter();
         devices.map(|device| device.device().clone()).collect()
@@ -299,7 +306,8 @@ impl<M: Sequential + 'static> PipelineModule<M> {
     }
 
     pub(crate) fn facts(&self) -> Vec<LayerFacts> {
-        LayerFacts::of(&self.model, self.runtime.config.random_layers)
+        let runtime = &self.runtime;
+        LayerFacts::of(&self.model, runtime.config.random_layers, &runtime.keeps)
     }
 }
 

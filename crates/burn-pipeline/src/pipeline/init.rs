@@ -1,18 +1,19 @@
 //! From a model and a placement to a pipeline, or to an error that says what to change.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Bool, Int, Tensor};
+use burn::module::Module;
+use burn::tensor::Device;
 use burn_pipeline_plan::{Partition, validate};
 
 use super::base::Runtime;
 use super::owners::refuse_homeless_and_shared;
+use super::place::{groups, place};
 use super::tied::refresh;
 use crate::device::{is_remote, warn_of_shared_cards};
 use crate::engine::Workers;
 use crate::layer::{LayerMapper, Sequential};
 use crate::rematerialize::{generator, warn_of_lock};
-use crate::signal::StageDevice;
-use crate::transfer::connect;
+use crate::signal::{Member, StageDevice};
+use crate::transfer::{connect, connect_all};
 use crate::{PipelineConfig, PipelineError, PipelineModule, Placement};
 
 impl PipelineConfig {
@@ -48,32 +49,33 @@ impl PipelineConfig {
         validate(&schedule)?;
         refuse_homeless_and_shared(&model)?;
 
-        let half = self.precision.half();
-        let devices = placement.devices().iter().map(StageDevice::new);
-        let travels_in = self.boundary_precision.half();
+        let leads = placement.devices().iter().cloned();
+        let leads: Vec<_> = leads.map(Device::without_autodiff).collect();
+        let draws = generator();
+        let placed = place(model, &partition, &leads);
+        drop(draws);
+        let model = match placed.plain {
+            true => placed.model.map_layers(&mut Train),
+            false => placed.model,
+        };
+        let model = refresh(model);
+
+        let groups = groups(&leads, &partition, &placed.keeps);
+        let devices = placement.devices().iter().zip(&groups);
         let devices: Vec<_> = devices
-            .map(|it| {
-                let is_remote = is_remote(it.device());
-                it.computing_in(half)
-                    .receiving_in(travels_in)
-                    .on_another_machine(is_remote)
+            .map(|(device, group)| {
+                let members = group.iter().map(|it| Member::new(it, is_remote(it)));
+                StageDevice::new(device)
+                    .computing_in(self.precision.half())
+                    .receiving_in(self.boundary_precision.half())
+                    .in_group(members.collect())
             })
             .collect();
-        warn_of_shared_cards(placement.devices());
-        let mut place = Place {
-            partition: &partition,
-            devices: &devices,
-            next: 0,
-            plain: false,
-        };
-        let draws = generator();
-        let mut model = model.map_layers(&mut place);
-        drop(draws);
-        if place.plain {
-            model = model.map_layers(&mut Train);
+        warn_of_shared_cards(&groups);
+        connect(&leads);
+        for group in &groups {
+            connect_all(group);
         }
-        let model = refresh(model);
-        connect(placement.devices());
         let several_devices = devices
             .windows(2)
             .any(|it| it[0].device() != it[1].device());
@@ -81,7 +83,14 @@ impl PipelineConfig {
 
         let pipeline = PipelineModule::new(
             model,
-            Runtime::new(self.clone(), partition, schedule, devices, workers),
+            Runtime::new(
+                self.clone(),
+                partition,
+                schedule,
+                devices,
+                placed.keeps,
+                workers,
+            ),
         );
         warn_of_lock(&pipeline.facts(), self.random_layers);
         Ok(pipeline)
@@ -142,41 +151,6 @@ fn check_parts(
             num_devices * num_chunks
         ),
     }))
-}
-
-/// Puts each layer on the device of its stage and initialises it there.
-struct Place<'a> {
-    partition: &'a Partition,
-    devices: &'a [StageDevice],
-    next: usize,
-    /// Whether a parameter was made without autodiff.
-    plain: bool,
-}
-
-impl LayerMapper for Place<'_> {
-    fn map_layer<L: Module>(&mut self, layer: L) -> L {
-        let part = self.partition.stage_of(self.next);
-        self.next += 1;
-
-        let device = &self.devices[part % self.devices.len()];
-        let layer = layer.fork(device.device());
-        layer.visit(self);
-        layer
-    }
-}
-
-impl ModuleVisitor for Place<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.plain |= !param.base().is_autodiff();
-    }
-
-    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        param.base();
-    }
-
-    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        param.base();
-    }
 }
 
 /// Turns a whole model to training: a layer without parameters does not show what it was made for.

@@ -8,6 +8,7 @@ mod init;
 mod loss;
 mod module;
 mod owners;
+mod place;
 mod precision;
 mod schedule;
 mod step;

@@ -9,6 +9,10 @@ use burn_pipeline_plan::{Partition, PartitionError};
 /// placement that does not fit the model is an error of
 /// [`PipelineConfig::init`](crate::PipelineConfig::init), which says both numbers.
 ///
+/// A layer that [keeps parameters on devices of its
+/// own](crate::Layer#parameters-on-other-devices) leaves them there: its stage then spans these devices
+/// too, and the one that is named here is where boundaries arrive.
+///
 /// A stage trains in the autodiff context of its device as it is given here: a device with
 /// `.gradient_checkpointing()` makes Burn recompute memory-bound operations inside that stage, any
 /// other device keeps all activations.

@@ -5,11 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::kind::Autodiff;
+use burn::tensor::{Bool, Device, Int, Tensor};
 
-use super::{Decays, Norms, Statistics};
+use super::{Decays, LayerFacts, Norms, Statistics};
 use crate::layer::{LayerMapper, LayerVisitor, Sequential};
 use crate::signal::StageDevice;
+use crate::transfer::move_to;
 
 /// Which copy of the layers runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,7 @@ pub(crate) struct StageCopies<M> {
     untracked: Option<M>,
     recompute: Option<M>,
     layers: Range<usize>,
+    facts: Arc<Vec<LayerFacts>>,
     device: StageDevice,
     settings: Settings,
 }
@@ -43,6 +46,7 @@ impl<M: Sequential> StageCopies<M> {
     pub(crate) fn new(
         model: M,
         layers: Range<usize>,
+        facts: Arc<Vec<LayerFacts>>,
         device: &StageDevice,
         recomputes: bool,
         samples: Arc<Vec<Range<usize>>>,
@@ -51,11 +55,7 @@ impl<M: Sequential> StageCopies<M> {
         let settings = Settings::of(&model, &layers);
         let norms = Norms::of(&model, &layers, samples, decays, device.is_half());
         let copy = |model: M, track| {
-            let leaves = Leaves {
-                device,
-                settings: settings.clone(),
-                track,
-            };
+            let leaves = Leaves::new(device, &facts[layers.clone()], &settings, track);
             model.map_layers(&mut OwnLayers::new(&layers, leaves))
         };
         let fresh = |model: M| model.map_layers(&mut OwnLayers::new(&layers, Fresh));
@@ -64,12 +64,14 @@ impl<M: Sequential> StageCopies<M> {
         let forward = fresh(model);
         let untracked = recomputes.then(|| copy(forward.clone(), false));
 
+        let tracked = copy(forward, true);
         Self {
             norms,
-            tracked: copy(forward, true),
+            tracked,
             untracked,
             recompute,
             layers,
+            facts,
             device: device.clone(),
             settings,
         }
@@ -90,11 +92,7 @@ impl<M: Sequential> StageCopies<M> {
         if pass == Pass::Untracked {
             return copy;
         }
-        let leaves = Leaves {
-            device: &self.device,
-            settings: self.settings.clone(),
-            track: true,
-        };
+        let leaves = self.leaves(&self.device, true);
         copy.map_layers(&mut OwnLayers::new(&self.layers, leaves))
     }
 
@@ -108,13 +106,15 @@ impl<M: Sequential> StageCopies<M> {
             .tracked
             .clone()
             .map_layers(&mut OwnLayers::new(&self.layers, Fresh));
-        let leaves = Leaves {
-            device: &self.device.in_full_precision(),
-            settings: self.settings.clone(),
-            track: false,
-        };
+        let device = self.device.in_full_precision();
+        let leaves = self.leaves(&device, false);
         let copy = own.map_layers(&mut OwnLayers::new(&self.layers, leaves));
         Some(self.norms.probe(copy, &self.layers))
+    }
+
+    fn leaves<'a>(&'a self, device: &'a StageDevice, track: bool) -> Leaves<'a> {
+        let facts = &self.facts[self.layers.clone()];
+        Leaves::new(device, facts, &self.settings, track)
     }
 
     /// The probe has run.
@@ -143,11 +143,18 @@ impl<M: Sequential> StageCopies<M> {
         statistics
     }
 
+    pub(crate) fn device(&self) -> &StageDevice {
+        &self.device
+    }
+
     /// The sum of all leaves of `copy`, through which a graph of theirs can be reached.
     pub(crate) fn sum_of_leaves(&self, copy: &M) -> Option<Tensor<1>> {
-        let mut sum = SumOfLeaves(None);
+        let mut sum = SumOfLeaves {
+            device: self.device.device(),
+            sum: None,
+        };
         copy.visit_layers(&mut OwnLayers::new(&self.layers, &mut sum));
-        sum.0
+        sum.sum
     }
 }
 
@@ -231,10 +238,39 @@ struct Leaves<'a> {
     device: &'a StageDevice,
     settings: Settings,
     track: bool,
+    /// What is known of the layers to come.
+    facts: std::slice::Iter<'a, LayerFacts>,
+    /// Where parameters of this layer stay, besides the stage's own device.
+    keeps: &'a [Device],
+}
+
+impl<'a> Leaves<'a> {
+    fn new(
+        device: &'a StageDevice,
+        facts: &'a [LayerFacts],
+        settings: &Settings,
+        track: bool,
+    ) -> Self {
+        Self {
+            device,
+            settings: settings.clone(),
+            track,
+            facts: facts.iter(),
+            keeps: &[],
+        }
+    }
+
+    fn tensor<const D: usize, K: Autodiff>(&self, tensor: Tensor<D, K>) -> Tensor<D, K> {
+        match !self.keeps.is_empty() && self.keeps.contains(&tensor.device()) {
+            true => self.device.in_place(tensor),
+            false => self.device.tensor(tensor),
+        }
+    }
 }
 
 impl LayerMapper for Leaves<'_> {
     fn map_layer<L: Module>(&mut self, layer: L) -> L {
+        self.keeps = self.facts.next().map_or(&[], |facts| &facts.keeps);
         layer.map(self)
     }
 }
@@ -245,20 +281,20 @@ impl ModuleMapper for Leaves<'_> {
         let (id, tensor, mapper) = param.consume();
         let leaf = self
             .device
-            .cast(self.device.tensor(tensor))
+            .cast(self.tensor(tensor))
             .set_require_grad(self.track && require_grad);
         Param::from_mapped_value(id, leaf, mapper)
     }
 
     fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
-        param.map(|tensor| self.device.tensor(tensor))
+        param.map(|tensor| self.tensor(tensor))
     }
 
     fn map_bool<const D: usize>(
         &mut self,
         param: Param<Tensor<D, Bool>>,
     ) -> Param<Tensor<D, Bool>> {
-        param.map(|tensor| self.device.tensor(tensor))
+        param.map(|tensor| self.tensor(tensor))
     }
 
     fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
@@ -267,14 +303,17 @@ impl ModuleMapper for Leaves<'_> {
     }
 }
 
-struct SumOfLeaves(Option<Tensor<1>>);
+struct SumOfLeaves<'a> {
+    device: &'a Device,
+    sum: Option<Tensor<1>>,
+}
 
-impl ModuleVisitor for SumOfLeaves {
+impl ModuleVisitor for SumOfLeaves<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
         if tensor.is_require_grad() {
-            let term = tensor.sum();
-            self.0 = Some(match self.0.take() {
+            let term = move_to(tensor.sum(), self.device);
+            self.sum = Some(match self.sum.take() {
                 Some(sum) => sum + term,
                 None => term,
             });

@@ -1,5 +1,5 @@
 use burn::module::{Flag, Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::RandomLayers;
 use crate::layer::{LayerVisitor, Sequential};
@@ -13,13 +13,21 @@ pub(crate) struct LayerFacts {
     pub(crate) trainable: bool,
     /// Whether it draws random numbers while training.
     pub(crate) random: bool,
+    /// The devices, other than its stage's, on which it keeps parameters.
+    pub(crate) keeps: Vec<Device>,
 }
 
 impl LayerFacts {
-    /// One entry per layer of `model`. Asking a parameter whether it trains initialises it.
-    pub(crate) fn of<M: Sequential>(model: &M, random: RandomLayers) -> Vec<Self> {
+    /// One entry per layer of `model`, which keeps parameters on the devices in `keeps`. Asking a
+    /// parameter whether it trains initialises it.
+    pub(crate) fn of<M: Sequential>(
+        model: &M,
+        random: RandomLayers,
+        keeps: &[Vec<Device>],
+    ) -> Vec<Self> {
         let mut reader = Reader {
             random,
+            keeps,
             path: Vec::new(),
             facts: Vec::new(),
         };
@@ -28,13 +36,14 @@ impl LayerFacts {
     }
 }
 
-struct Reader {
+struct Reader<'a> {
     random: RandomLayers,
+    keeps: &'a [Vec<Device>],
     path: Vec<String>,
     facts: Vec<LayerFacts>,
 }
 
-impl LayerVisitor for Reader {
+impl LayerVisitor for Reader<'_> {
     fn enter(&mut self, name: &str) {
         self.path.push(name.to_string());
     }
@@ -50,6 +59,7 @@ impl LayerVisitor for Reader {
                 RandomLayers::Every => true,
                 RandomLayers::None => false,
             },
+            keeps: self.keeps[self.facts.len()].clone(),
         });
     }
 

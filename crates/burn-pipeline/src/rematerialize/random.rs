@@ -1,7 +1,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+
+use crate::signal::StageDevice;
 
 /// Which layers draw random numbers while training.
 ///
@@ -42,16 +43,19 @@ pub(crate) fn generator() -> MutexGuard<'static, ()> {
 
 /// The right to draw from the generator once it is seeded, held until dropped.
 pub(crate) struct Draw<'a> {
-    device: &'a Device,
+    stage: &'a StageDevice,
     _generator: MutexGuard<'static, ()>,
 }
 
 impl<'a> Draw<'a> {
-    pub(crate) fn seeded(device: &'a Device, seed: u64) -> Self {
+    pub(crate) fn seeded(stage: &'a StageDevice, seed: u64) -> Self {
         let generator = generator();
-        device.seed(seed);
+        // Devices of one backend have one generator, which is seeded to the same again.
+        for member in stage.members() {
+            member.device().seed(seed);
+        }
         Self {
-            device,
+            stage,
             _generator: generator,
         }
     }
@@ -62,7 +66,7 @@ impl Drop for Draw<'_> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             // A device that cannot flush says so again where its results are read.
-            let _ = self.device.flush();
+            let _ = self.stage.flush();
         }
     }
 }

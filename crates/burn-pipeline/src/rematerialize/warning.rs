@@ -58,6 +58,7 @@ mod tests {
             path: path.to_string(),
             trainable: true,
             random,
+            keeps: Vec::new(),
         }
     }
 

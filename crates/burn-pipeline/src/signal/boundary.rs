@@ -1,5 +1,6 @@
 //! Taking a signal off one stage and putting it on the next.
 
+use std::iter::once;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,21 +8,22 @@ use burn::tensor::kind::Autodiff;
 use burn::tensor::{Bool, DType, Device, FloatDType, GradientCheckpointingStrategy, Int, Tensor};
 
 use super::{
-    Signal, SignalMapper, SignalVisitor, Skip, TensorMapper, TensorVisitor, Uniform, at_home,
+    Member, Signal, SignalMapper, SignalVisitor, Skip, TensorMapper, TensorVisitor, Uniform,
+    at_home,
 };
-use crate::transfer::{move_to, prove_alive};
+use crate::transfer::{move_to, take_turn};
 
-/// Where a stage computes: a device, and how autodiff keeps its activations there.
+/// Where a stage computes: a device, and how autodiff keeps its activations there. With it go the
+/// other devices on which layers of the stage keep parameters, its group.
 #[derive(Clone, Debug)]
 pub(crate) struct StageDevice {
-    device: Device,
+    lead: Member,
+    others: Arc<[Member]>,
     strategy: GradientCheckpointingStrategy,
     /// What float tensors are cast to, if to anything.
     dtype: Option<FloatDType>,
     /// What float tensors travel in from other devices, if not in what they are.
     travels_in: Option<FloatDType>,
-    is_remote: bool,
-    is_asynchronous: bool,
     received: Arc<AtomicU64>,
 }
 
@@ -30,22 +32,25 @@ impl StageDevice {
     pub(crate) fn new(device: &Device) -> Self {
         let tracked = device.clone().autodiff();
         Self {
-            device: device.clone().without_autodiff(),
+            lead: Member::new(device, false),
+            others: Arc::default(),
             strategy: tracked
                 .gradient_checkpointing_strategy()
                 .expect("a device with autodiff has a strategy"),
             dtype: None,
             travels_in: None,
-            is_remote: false,
-            // CubeCL's backends are; Burn has no other way to tell.
-            is_asynchronous: format!("{device:?}").contains("Cube("),
             received: Arc::default(),
         }
     }
 
-    /// The same, on another machine if `is_remote`.
-    pub(crate) fn on_another_machine(self, is_remote: bool) -> Self {
-        Self { is_remote, ..self }
+    /// The same as a group of these devices, its own first.
+    pub(crate) fn in_group(self, members: Vec<Member>) -> Self {
+        let mut members = members.into_iter();
+        Self {
+            lead: members.next().unwrap_or(self.lead),
+            others: members.collect(),
+            ..self
+        }
     }
 
     /// The same, receiving float tensors from other devices in `dtype` where there is one.
@@ -88,50 +93,84 @@ impl StageDevice {
         }
     }
 
+    /// Where boundaries arrive, and every parameter that no layer keeps elsewhere.
     pub(crate) fn device(&self) -> &Device {
-        &self.device
+        self.lead.device()
     }
 
-    /// Hand queued work to the device, before another thread touches its results.
+    /// All devices of the stage, its own first.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        once(&self.lead).chain(self.others.iter())
+    }
+
+    /// Whether the stage has one device.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.others.is_empty()
+    }
+
+    /// Hand queued work to the devices, before another thread touches its results. All of them get
+    /// theirs, also when one cannot take it.
     pub(crate) fn flush(&self) -> Result<(), String> {
-        self.device.flush().map_err(|error| error.to_string())
+        self.others
+            .iter()
+            .fold(self.lead.flush(), |flushed, it| flushed.and(it.flush()))
+    }
+
+    /// Whether the device of `tensor` runs asynchronously.
+    fn is_asynchronous<const D: usize>(&self, tensor: &Tensor<D>) -> bool {
+        if self.is_alone() {
+            return self.lead.is_asynchronous();
+        }
+        let device = tensor.device();
+        let mut members = self.members();
+        members.any(|it| it.is_asynchronous() && *it.device() == device)
     }
 
     /// A number of `tensor`, by which to learn whether it could be computed: a device that runs
     /// asynchronously tells only those who read what came of it.
     pub(crate) fn witness<const D: usize>(&self, tensor: &Tensor<D>) -> Option<Tensor<1>> {
         let num_numbers = tensor.shape().num_elements();
-        let asked = self.is_asynchronous && num_numbers > 0;
+        let asked = self.is_asynchronous(tensor) && num_numbers > 0;
         asked.then(|| {
             let numbers = tensor.clone().without_autodiff().reshape([num_numbers]);
             numbers.narrow(0, 0, 1)
         })
     }
 
-    /// Wait until the device has done all that was handed to it, or say what it could not do.
+    /// Wait until the devices have done all that was handed to them, or say what they could not do.
     /// Another machine's device is waited for while it `goes_on`.
     pub(crate) fn finish(
         &self,
-        witness: Option<Tensor<1>>,
-        goes_on: impl FnMut() -> bool,
+        witness: impl IntoIterator<Item = Tensor<1>>,
+        mut goes_on: impl FnMut() -> bool,
     ) -> Result<(), String> {
         self.flush()
             .map_err(|error| format!("the device cannot run what was queued: {error}"))?;
-        self.prove_alive(goes_on)
-            .map_err(|error| format!("the device no longer answers: {error}"))?;
-        match witness.map(Tensor::try_into_data) {
-            Some(Err(error)) => Err(format!("the device could not do what it was told: {error}")),
-            _ => Ok(()),
+        for member in self.members() {
+            member
+                .prove_alive(&mut goes_on)
+                .map_err(|error| format!("the device no longer answers: {error}"))?;
+        }
+        let mut numbers = witness.into_iter().map(Tensor::try_into_data);
+        match numbers.find_map(Result::err) {
+            Some(error) => Err(format!("the device could not do what it was told: {error}")),
+            None => Ok(()),
         }
     }
 
-    /// Wait until the device has done all that was handed to it, if it is another machine's, while
-    /// it `goes_on`.
-    pub(crate) fn prove_alive(&self, goes_on: impl FnMut() -> bool) -> Result<(), String> {
-        if !self.is_remote {
-            return Ok(());
+    /// Do `work` that moves tensors between the devices of the group by moves of Burn's own: where
+    /// these must take turns, in one.
+    pub(crate) fn in_turn<T>(&self, work: impl FnOnce() -> T) -> T {
+        if self.is_alone() {
+            return work();
         }
-        prove_alive(&self.device, goes_on)
+        let turn = take_turn(self.members().map(Member::device));
+        let done = work();
+        if turn.is_some() {
+            // A device that cannot flush says so again before anything is sent.
+            let _ = self.flush();
+        }
+        done
     }
 
     /// The same, with a count of its own of what it receives.
@@ -149,7 +188,16 @@ impl StageDevice {
 
     /// The tensor on this stage's device and in its autodiff context, without a history.
     pub(crate) fn tensor<const D: usize, K: Autodiff>(&self, tensor: Tensor<D, K>) -> Tensor<D, K> {
-        self.plain_tensor(tensor)
+        self.in_place(self.plain_tensor(tensor))
+    }
+
+    /// The tensor where it is, in this stage's autodiff context, without a history.
+    pub(crate) fn in_place<const D: usize, K: Autodiff>(
+        &self,
+        tensor: Tensor<D, K>,
+    ) -> Tensor<D, K> {
+        tensor
+            .without_autodiff()
             .autodiff()
             .with_gradient_checkpointing_strategy(self.strategy)
     }
@@ -159,7 +207,7 @@ impl StageDevice {
         &self,
         tensor: Tensor<D, K>,
     ) -> Tensor<D, K> {
-        move_to(tensor.without_autodiff(), &self.device)
+        move_to(tensor.without_autodiff(), self.device())
     }
 
     /// The signal on this stage's device, without autodiff. What is in a skip stays where it is
@@ -178,9 +226,10 @@ impl StageDevice {
     pub(super) fn received_float<const D: usize>(&self, tensor: Tensor<D>) -> Tensor<D> {
         let dtype = tensor.dtype();
         match self.travels_in {
-            Some(half) if tensor.device() != self.device && dtype.size() > dtype_size(half) => self
-                .received(tensor.without_autodiff().cast(half))
-                .cast(dtype),
+            Some(half) if tensor.device() != *self.device() && dtype.size() > dtype_size(half) => {
+                self.received(tensor.without_autodiff().cast(half))
+                    .cast(dtype)
+            }
             _ => self.received(tensor),
         }
     }

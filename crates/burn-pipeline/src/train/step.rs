@@ -52,7 +52,7 @@ impl<M: PipelineStep> PipelineModule<M> {
     /// Hand what this thread has queued to the devices, before another thread reads it: metrics
     /// and checkpoints are computed and written elsewhere.
     pub(super) fn flush(&self) {
-        for device in self.stage_devices() {
+        for device in self.runtime().devices() {
             // A device that cannot flush fails where its results are read.
             let _ = device.flush();
         }

@@ -4,4 +4,4 @@ mod alive;
 mod base;
 
 pub(crate) use alive::prove_alive;
-pub(crate) use base::{connect, move_to};
+pub(crate) use base::{connect, connect_all, move_to, take_turn};
