@@ -4,19 +4,21 @@
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+use burn::module::Module;
 use burn::nn::{Gelu, Linear, LinearConfig};
 use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor};
 use burn_pipeline::{
     PipelineConfig, PipelineError, PipelineModule, PipelineOptimizer, PipelineStrategy, Placement,
-    Ranked, Rematerialization, ScheduleKind, ranked,
+    Ranked, Rematerialization, ScheduleKind, Sequential, ranked,
 };
 use burn_pipeline_tests::data::floats;
 use burn_pipeline_tests::fragile::{
     Bridge, Bridged, Event, Fault, Fragile, Watched, bridge, fragile,
 };
 use burn_pipeline_tests::learner::{Classifier, Settings, in_stages, launch};
-use burn_pipeline_tests::models::mean_square;
+use burn_pipeline_tests::models::{Grouped, Toy, mean_square};
+use burn_pipeline_tests::pipelined;
 use peak_alloc::PeakAlloc;
 use rstest::rstest;
 
@@ -177,6 +179,34 @@ fn steps_that_fail_between_the_ends_of_a_skip_leave_no_graph_behind(
     let growth = growth(|round| {
         fault.arm(stage, event, round % 4);
         train_bridge(&pipeline, &fault).unwrap_err();
+    });
+    assert!(
+        growth < LEAK,
+        "{growth} bytes more after {NUM_ROUNDS} failures"
+    );
+}
+
+/// The leaves of one stage are on several devices, and one backward pass takes out what they recorded.
+#[rstest]
+fn steps_that_fail_on_groups_of_devices_leave_no_graph_behind(
+    #[values(&[5], &[2, 3])] counts: &[usize],
+    #[values(Rematerialization::Never, Rematerialization::Always)] mode: Rematerialization,
+) {
+    let _turn = turn();
+    silence_workers();
+    let config = PipelineConfig::new()
+        .with_num_micro_batches(4)
+        .with_rematerialization(mode)
+        .with_threads_per_stage(Some(2));
+    let pipeline = pipelined::pipeline::<Grouped>(&config, counts, &Device::flex());
+    // Threads that a backend starts for good are named by the one that was first to need them.
+    let (input, _) = Grouped::batch(NUM_SAMPLES, &Device::flex());
+    drop(pipeline.inner().valid().forward_layers(input));
+    let growth = growth(|_| {
+        let (input, target) = Grouped::batch(NUM_SAMPLES, &Device::flex());
+        let fail = |_, _| panic!("a fault that the test asked for");
+        let step = pipeline.train_step(input, target, fail);
+        assert!(step.is_err());
     });
     assert!(
         growth < LEAK,

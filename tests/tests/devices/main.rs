@@ -9,6 +9,7 @@ mod connecting;
 mod flat;
 mod frozen;
 mod full;
+mod group;
 mod hand_over;
 mod killed;
 mod lists;

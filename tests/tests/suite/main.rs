@@ -8,6 +8,7 @@ mod devices;
 mod failure;
 mod gathered;
 mod gradients;
+mod group;
 mod hazards;
 mod inference;
 mod learner;
