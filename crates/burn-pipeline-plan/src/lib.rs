@@ -29,6 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bytes;
 mod cluster;
 mod cost;
 mod layerwise;
@@ -42,7 +43,10 @@ mod trace;
 pub use cluster::{Cluster, ClusterError, DeviceSpec, Host, Link};
 pub use cost::{Cost, CostError, Costs, Memory};
 pub use layerwise::{Axis, AxisReads, Configuration, Reads, Region, Shape};
-pub use partition::{Partition, PartitionError};
+pub use partition::{
+    BestPartition, Partition, PartitionError, PartitionProblem, Sending, StageDevice,
+    UnsolvableError,
+};
 pub use profile::{LayerProfile, Measurement, Profile, ProfileError, SharedParameter};
 pub use schedule::{
     CellFault, Instruction, Op, Rematerialization, Schedule, ScheduleError, ScheduleKind, Wait,

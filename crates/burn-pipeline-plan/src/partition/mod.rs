@@ -1,7 +1,17 @@
-//! The cuts in a sequence of layers.
+//! The cuts in a sequence of layers: given, or the best there are.
 
 mod base;
 mod error;
+mod objectives;
+mod optimal;
+#[cfg(test)]
+mod oracle;
+mod pins;
+mod problem;
+mod route;
+mod unsolvable;
 
 pub use base::Partition;
 pub use error::PartitionError;
+pub use problem::{BestPartition, PartitionProblem, Sending, StageDevice};
+pub use unsolvable::UnsolvableError;
