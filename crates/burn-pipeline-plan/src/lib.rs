@@ -47,7 +47,10 @@ pub use partition::{
     BestPartition, Partition, PartitionError, PartitionProblem, Sending, StageDevice,
     UnsolvableError,
 };
-pub use profile::{LayerProfile, Measurement, Profile, ProfileError, SharedParameter};
+pub use profile::{
+    LayerProfile, Measurement, Profile, ProfileCosts, ProfileCostsError, ProfileError,
+    SharedParameter,
+};
 pub use schedule::{
     CellFault, Instruction, Op, Rematerialization, Schedule, ScheduleError, ScheduleKind, Wait,
     forward_only, rematerialize, validate,
