@@ -34,6 +34,7 @@ mod cluster;
 mod cost;
 mod layerwise;
 mod partition;
+mod plan;
 mod profile;
 mod schedule;
 mod simulate;
@@ -46,6 +47,9 @@ pub use layerwise::{Axis, AxisReads, Configuration, Reads, Region, Shape};
 pub use partition::{
     BestPartition, Partition, PartitionError, PartitionProblem, Sending, StageDevice,
     UnsolvableError,
+};
+pub use plan::{
+    Alternative, Explanation, Finding, MoreMicroBatches, Plan, PlanError, Planner, StageMemory,
 };
 pub use profile::{
     LayerProfile, Measurement, Profile, ProfileCosts, ProfileCostsError, ProfileError,

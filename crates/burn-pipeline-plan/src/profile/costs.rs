@@ -58,6 +58,7 @@ pub struct ProfileCosts<'a> {
     profile: &'a Profile,
     cluster: &'a Cluster,
     on_device: OnDevice<'a>,
+    has_rule: bool,
 }
 
 impl Profile {
@@ -118,6 +119,7 @@ impl<'a> ProfileCosts<'a> {
             profile,
             cluster,
             on_device: Box::new(on_device),
+            has_rule: false,
         }
     }
 
@@ -130,7 +132,21 @@ impl<'a> ProfileCosts<'a> {
     /// counts as a layer after the last. The rule must be the same for devices that are equal.
     pub fn with_rule(mut self, on: impl Fn(usize, usize, Measurement) -> Measurement + 'a) -> Self {
         self.on_device = Box::new(on);
+        self.has_rule = true;
         self
+    }
+
+    /// How fast a device is at most, beside the one that is fastest for a layer: a rule says
+    /// nothing about devices as a whole.
+    pub(crate) fn most_speed(&self, device: usize) -> f64 {
+        let flops = |device: usize| self.cluster.device(device).flops;
+        match self.has_rule {
+            true => 1.0,
+            false => {
+                let all = (0..self.cluster.num_devices()).map(flops);
+                flops(device) / all.fold(f64::MIN, f64::max)
+            }
+        }
     }
 
     /// The profile.

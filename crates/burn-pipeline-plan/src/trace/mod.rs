@@ -13,3 +13,5 @@ mod unit;
 pub use chrome::ChromeTrace;
 pub use gantt::Gantt;
 pub use svg::Svg;
+
+pub(crate) use unit::duration;

@@ -18,7 +18,7 @@ impl Unit {
 }
 
 /// A duration in the unit that suits it, to three digits.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     let unit = Unit::of(seconds);
     let value = seconds / unit.seconds;
     let decimals = match value {

@@ -1,0 +1,28 @@
+//! The search for the best plan: partition, placement, micro-batches, schedule and
+//! rematerialization together.
+
+mod base;
+mod bound;
+mod candidate;
+mod compact;
+mod cuts;
+mod display;
+mod error;
+mod explain;
+mod explanation;
+mod found;
+mod largest;
+mod memory;
+mod planner;
+mod search;
+mod shape;
+mod sizes;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use base::Plan;
+pub use error::PlanError;
+pub use explanation::{Alternative, Explanation, Finding, MoreMicroBatches};
+pub use memory::StageMemory;
+pub use planner::Planner;

@@ -1,0 +1,271 @@
+//! The search against the simulation of everything that it may choose from.
+
+use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    Cluster, DeviceSpec, Host, LayerProfile, Link, Measurement, Profile, Rematerialization,
+    ScheduleKind, SharedParameter,
+};
+
+const MIB: u64 = 1 << 20;
+
+fn layer(index: usize, milliseconds: f64, mebibytes: u64) -> LayerProfile {
+    let measurement = |num_samples: usize| {
+        // Part of the time is there however few samples there are.
+        let forward = 1e-3 * milliseconds * (0.2 + num_samples as f64);
+        Measurement {
+            num_samples,
+            forward,
+            recorded_forward: 1.1 * forward,
+            backward: 2.0 * forward,
+            activation_bytes: mebibytes * MIB * num_samples as u64,
+            output_bytes: MIB / 4 * num_samples as u64,
+        }
+    };
+    LayerProfile {
+        name: format!("blocks.{index}"),
+        parameter_bytes: MIB,
+        measurements: vec![measurement(1), measurement(4)],
+    }
+}
+
+fn profile(layers: &[(f64, u64)]) -> Profile {
+    let layers = layers.iter().enumerate();
+    Profile {
+        device: "toy".to_string(),
+        input_bytes_per_sample: 1024.0,
+        layers: layers.map(|(index, it)| layer(index, it.0, it.1)).collect(),
+        shared_parameters: Vec::new(),
+        loss: vec![Measurement {
+            num_samples: 1,
+            forward: 1e-4,
+            recorded_forward: 1e-4,
+            backward: 1e-4,
+            ..Measurement::default()
+        }],
+    }
+}
+
+fn cluster(flops: &[f64], memory_bytes: Option<u64>, latency: f64) -> Cluster {
+    let device = |&flops: &f64| DeviceSpec {
+        name: "toy".to_string(),
+        flops,
+        memory_bytes,
+    };
+    let link = Link {
+        latency,
+        bandwidth: 1e10,
+    };
+    let devices = flops.iter().map(device).collect();
+    Cluster::new(vec![Host { devices, link }], link).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn pruning_loses_nothing(
+        layers in prop::collection::vec((1..9u8, 1..9u64), 2..7),
+        flops in prop::collection::vec(prop_oneof![Just(1e9), Just(2e9)], 1..4),
+        memory in prop::option::of(10..120u64),
+        latency in prop_oneof![Just(0.0), Just(1e-4), Just(3e-3)],
+        batch_size in 1..10usize,
+        free_order in any::<bool>(),
+    ) {
+        let layers: Vec<_> = layers.iter().map(|it| (f64::from(it.0), it.1)).collect();
+        let profile = profile(&layers);
+        let cluster = cluster(&flops, memory.map(|it| it * MIB), latency);
+        let planner = || {
+            let planner = Planner::new(&profile, &cluster).with_most_chunks(2);
+            match free_order {
+                true => planner,
+                false => planner.with_devices_in_order(),
+            }
+        };
+        let mut exhaustive = planner();
+        exhaustive.prunes = false;
+        match (planner().plan(batch_size), exhaustive.plan(batch_size)) {
+            (Ok(plan), Ok(best)) => {
+                let near = |a: f64, b: f64| (a - b).abs() <= 1e-8 * b;
+                prop_assert!(near(plan.step_seconds(), best.step_seconds()));
+                let second = |it: &Plan| it.explanation().second.clone().map(|it| it.seconds);
+                match (second(&plan), second(&best)) {
+                    (Some(a), Some(b)) => prop_assert!(near(a, b)),
+                    (a, b) => prop_assert_eq!(a, b),
+                }
+                prop_assert_eq!(best.explanation().num_pruned, 0);
+                prop_assert!(plan.memory().iter().all(StageMemory::fits));
+                let json = serde_json::to_string(&plan).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+            }
+            (plan, best) => prop_assert_eq!(plan, best),
+        }
+    }
+}
+
+#[test]
+fn a_plan_explains_itself() {
+    let mut layers = vec![(1.0, 4); 7];
+    layers[5].0 = 4.0;
+    let profile = profile(&layers);
+    let cluster = cluster(&[1e9; 3], Some(80 * MIB), 2e-4);
+    let plan = Planner::new(&profile, &cluster)
+        .with_optimizer_bytes(2.0)
+        .plan(16)
+        .unwrap();
+    insta::assert_snapshot!(plan, @"
+    306 ms for 16 samples: 3 stages, 16 micro-batches, interleaved:2, rematerialization `never`
+    stage  layers     device   busy    waits   memory    of
+    0      0..1 3..5  0 (toy)  179 ms  41.7 %  69.3 MiB  80.0 MiB
+    1      1..2 5..6  1 (toy)  298 ms  2.8 %   42.0 MiB  80.0 MiB
+    2      2..3 6..7  2 (toy)  122 ms  60.1 %  33.5 MiB  80.0 MiB
+    tried 300 ways: 250 ruled out by bounds, 50 simulated, 37 of them too large
+    second: 3 stages, 9 micro-batches, 1f1b, `except-last` in 308 ms, 0.6 % longer
+    - stage 1 is 1.49 times the mean, and the others wait for it 32.1 % of a step: layer 5 (`blocks.5`) alone takes 1.19 of the mean; split in two, a step takes 241 ms
+    - memory takes 3.9 % of a step: 3 stages, 8 micro-batches, 1f1b, `never` in 294 ms needs 149 MiB on device 0, which holds 80.0 MiB
+    - the bubble is 2.4 % of a step: more micro-batches would shorten it, but there are 16 samples: take a larger mini-batch
+    ");
+    assert!(plan.gantt(80).contains("stage 2 │"));
+}
+
+#[test]
+fn what_fits_nowhere_names_device_and_layers() {
+    let profile = profile(&[(1.0, 4), (1.0, 40), (1.0, 4)]);
+    let cluster = cluster(&[1e9; 2], Some(30 * MIB), 0.0);
+    let error = Planner::new(&profile, &cluster).plan(4).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no plan fits into the memory: the one that comes closest needs 88.3 MiB for layers 0..2 \
+         (`blocks.0` to `blocks.1`) on device 0 (`toy`), which holds 30.0 MiB, with 2 stages, 4 \
+         micro-batches, 1f1b and rematerialization `always`: give devices of at least that much or \
+         more of them, make layers smaller, or take fewer samples per micro-batch"
+    );
+}
+
+#[rstest]
+#[case(0, vec![1])]
+#[case(4, vec![9])]
+#[case(4, vec![0])]
+fn nothing_to_try_is_an_error(#[case] batch_size: usize, #[case] num_stages: Vec<usize>) {
+    let profile = profile(&[(1.0, 4); 4]);
+    let cluster = cluster(&[1e9; 2], None, 0.0);
+    let planner = Planner::new(&profile, &cluster).with_num_stages(num_stages);
+    let error = planner.plan(batch_size).unwrap_err();
+    assert!(matches!(error, PlanError::NothingToTry { .. }), "{error}");
+}
+
+#[test]
+fn the_largest_batch_fits_and_one_sample_more_does_not() {
+    let profile = profile(&[(1.0, 4), (2.0, 6), (1.0, 3), (1.0, 4)]);
+    let cluster = cluster(&[1e9; 2], Some(60 * MIB), 0.0);
+    let planner = || Planner::new(&profile, &cluster).with_num_micro_batches([1, 2, 4]);
+    let plan = planner().largest_batch(1000).unwrap();
+    assert!(plan.batch_size() > 4);
+    let error = planner().plan(plan.batch_size() + 1).unwrap_err();
+    assert!(matches!(error, PlanError::Memory { .. }), "{error}");
+    let error = planner().largest_batch(3).unwrap_err();
+    assert!(
+        matches!(error, PlanError::NoLimit { most: 3, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_largest_model_fits_and_one_repetition_more_does_not() {
+    let profile = profile(&[(1.0, 2), (2.0, 1), (1.0, 1), (1.0, 2)]);
+    let cluster = cluster(&[1e9; 2], Some(60 * MIB), 0.0);
+    let num_times = Planner::new(&profile, &cluster)
+        .largest_model(4, 1..3, 100)
+        .unwrap();
+    assert!(num_times > 1);
+    let model = profile.repeated(1..3, num_times);
+    assert_eq!(model.num_layers(), 2 + 2 * num_times);
+    assert!(Planner::new(&model, &cluster).plan(4).is_ok());
+    let model = profile.repeated(1..3, num_times + 1);
+    let more = Planner::new(&model, &cluster).plan(4);
+    assert!(more.is_err(), "{}", more.unwrap());
+}
+
+#[test]
+fn a_shared_parameter_counts_once_on_each_stage_that_holds_it() {
+    let mut profile = profile(&[(1.0, 1); 4]);
+    profile.shared_parameters.push(SharedParameter {
+        bytes: 10 * MIB,
+        layers: vec![0, 1, 3],
+    });
+    let cluster = cluster(&[1e9; 2], None, 0.0);
+    let plan = Planner::new(&profile, &cluster)
+        .with_num_stages([2])
+        .with_most_chunks(1);
+    let plan = plan.plan(4).unwrap();
+    let parameters = plan.memory().iter().map(|it| it.parameter_bytes);
+    assert_eq!(parameters.sum::<u64>(), 2 * (4 + 20) * MIB);
+}
+
+#[test]
+fn a_rule_makes_groups_of_devices() {
+    let profile = profile(&[(1.0, 1); 4]);
+    let cluster = cluster(&[1e9; 2], None, 0.0);
+    let alone = Planner::new(&profile, &cluster).plan(8).unwrap();
+    let grouped = Planner::new(&profile, &cluster).with_rule(|_, _, it| Measurement {
+        forward: it.forward / 2.0,
+        recorded_forward: it.recorded_forward / 2.0,
+        backward: it.backward / 2.0,
+        activation_bytes: it.activation_bytes / 2,
+        ..it
+    });
+    let grouped = grouped.plan(8).unwrap();
+    // Links stay as they are.
+    let ratio = alone.step_seconds() / grouped.step_seconds();
+    assert!((1.95..2.0).contains(&ratio), "{ratio}");
+}
+
+#[test]
+fn only_what_may_be_chosen_is() {
+    let profile = profile(&[(1.0, 1); 6]);
+    let cluster = cluster(&[1e9; 2], None, 0.0);
+    let plan = Planner::new(&profile, &cluster)
+        .with_schedules(&[ScheduleKind::Interleaved { num_chunks: 2 }])
+        .with_rematerializations(&[Rematerialization::Always])
+        .with_num_stages([2])
+        .plan(8)
+        .unwrap();
+    assert!(matches!(
+        plan.schedule_kind(),
+        ScheduleKind::Interleaved { .. }
+    ));
+    assert_eq!(plan.rematerialization(), Rematerialization::Always);
+}
+
+#[rstest]
+#[case::time(|it: &mut Value| it["step_seconds"] = 1.0.into(), "the plan says that a step takes 1 s")]
+#[case::devices(|it: &mut Value| it["devices"] = vec![0, 0].into(), "the plan has two stages on device 0")]
+#[case::names(
+    |it: &mut Value| it["device_names"] = vec!["toy"].into(),
+    "the plan is for 1 names of devices, but it needs 2"
+)]
+#[case::batch(
+    |it: &mut Value| it["batch_size"] = 1.into(),
+    "the plan is for 8 micro-batches, but it needs 1"
+)]
+#[case::costs(
+    |it: &mut Value| it["costs"]["places"] = vec![vec![99], vec![99]].into(),
+    "the plan is for 2 different costs, but it needs 100"
+)]
+fn a_stored_plan_is_checked_when_it_is_read(#[case] change: fn(&mut Value), #[case] message: &str) {
+    let profile = profile(&[(1.0, 1); 6]);
+    let cluster = cluster(&[1e9; 2], None, 0.0);
+    let planner = Planner::new(&profile, &cluster)
+        .with_most_chunks(1)
+        .with_num_stages([2]);
+    let plan = planner.with_num_micro_batches([8]).plan(8).unwrap();
+    let mut stored = serde_json::to_value(&plan).unwrap();
+    change(&mut stored);
+    let error = serde_json::from_value::<Plan>(stored)
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with(message), "{error}");
+}
