@@ -43,7 +43,10 @@ mod trace;
 
 pub use cluster::{Cluster, ClusterError, DeviceSpec, Host, Link};
 pub use cost::{Cost, CostError, Costs, Memory};
-pub use layerwise::{Axis, AxisReads, Configuration, Reads, Region, Shape};
+pub use layerwise::{
+    Axis, AxisReads, Configuration, Convolution, Edge, Graph, GraphBuilder, GraphError, Node,
+    NodeSeconds, Reads, Region, Shape, Value, Window,
+};
 pub use partition::{
     BestPartition, Partition, PartitionError, PartitionProblem, Sending, StageDevice,
     UnsolvableError,
