@@ -44,8 +44,9 @@ mod trace;
 pub use cluster::{Cluster, ClusterError, DeviceSpec, Host, Link};
 pub use cost::{Cost, CostError, Costs, Memory};
 pub use layerwise::{
-    Axis, AxisReads, Configuration, Convolution, Edge, Graph, GraphBuilder, GraphError, Node,
-    NodeSeconds, Reads, Region, Shape, Value, Window,
+    Axis, AxisReads, Configuration, Convolution, Edge, Elimination, EliminationStep, Graph,
+    GraphBuilder, GraphError, LayerCost, Layerwise, LayerwiseError, Node, NodeSeconds, Reads,
+    Region, Shape, StepCost, Strategy, Synchronization, Value, Window,
 };
 pub use partition::{
     BestPartition, Partition, PartitionError, PartitionProblem, Sending, StageDevice,

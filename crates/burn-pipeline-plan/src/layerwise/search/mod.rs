@@ -1,0 +1,15 @@
+//! The exact search of a configuration for each layer: Jia et al. (2018), section 5.
+
+mod axis_vectors;
+mod eliminate;
+mod elimination;
+mod enumerate;
+mod problem;
+mod receivers;
+mod table;
+mod transfer_table;
+
+pub(super) use eliminate::solve;
+pub use elimination::{Elimination, EliminationStep};
+pub(super) use enumerate::Rest;
+pub(super) use problem::Problem;
