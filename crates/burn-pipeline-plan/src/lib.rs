@@ -44,9 +44,10 @@ mod trace;
 pub use cluster::{Cluster, ClusterError, DeviceSpec, Host, Link};
 pub use cost::{Cost, CostError, Costs, Memory};
 pub use layerwise::{
-    Axis, AxisReads, Configuration, Convolution, Edge, Elimination, EliminationStep, Graph,
-    GraphBuilder, GraphError, LayerCost, Layerwise, LayerwiseError, Node, NodeSeconds, Reads,
-    Region, Shape, StepCost, Strategy, Synchronization, Value, Window,
+    Axis, AxisReads, Baseline, Comparison, ComparisonSvg, Configuration, Convolution, Edge,
+    Elimination, EliminationStep, Graph, GraphBuilder, GraphError, LayerCost, Layerwise,
+    LayerwiseError, Node, NodeSeconds, Reads, Region, Shape, StepCost, Strategy, StrategyCost,
+    Synchronization, Value, Window,
 };
 pub use partition::{
     BestPartition, Partition, PartitionError, PartitionProblem, Sending, StageDevice,

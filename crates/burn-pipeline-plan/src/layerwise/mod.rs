@@ -1,6 +1,7 @@
 //! Layer-wise parallelism: how each layer is split over the devices.
 
 mod base;
+mod comparison;
 mod configuration;
 mod cost;
 mod error;
@@ -15,6 +16,7 @@ mod strategy;
 mod tests;
 
 pub use base::Layerwise;
+pub use comparison::{Baseline, Comparison, ComparisonSvg, StrategyCost};
 pub use configuration::Configuration;
 pub use cost::{LayerCost, StepCost, Synchronization};
 pub use error::LayerwiseError;

@@ -1,7 +1,8 @@
 //! The search against trying everything, on random graphs.
 
 use super::{
-    Axis, AxisReads, Configuration, Edge, Graph, Layerwise, Node, Reads, Shape, Synchronization,
+    Axis, AxisReads, Comparison, Configuration, Convolution, Edge, Graph, GraphBuilder, Layerwise,
+    Node, Reads, Shape, Synchronization,
 };
 use crate::{Cluster, DeviceSpec, Host, Link};
 use proptest::prelude::*;
@@ -189,5 +190,98 @@ fn equal_layers_far_from_each_other_are_split_by_sample() {
     assert_eq!(
         found.cost.layers[0].configuration,
         Configuration::by_sample(4)
+    );
+}
+
+#[rstest]
+fn what_is_found_is_no_worse_than_any_baseline(
+    #[values(
+        Graph::lenet5(256),
+        Graph::alexnet(512),
+        Graph::vgg16(128),
+        Graph::resnet50(128),
+        Graph::inception_v3(128)
+    )]
+    graph: Graph,
+    #[values(1, 2, 4, 8)] num_devices: usize,
+    #[values(false, true)] overlap: bool,
+) {
+    let cluster = Cluster::p100_nvlink(num_devices).unwrap();
+    let devices: Vec<usize> = (0..num_devices).collect();
+    let planner = Layerwise::new(&graph, &cluster, &devices).unwrap();
+    let found = planner.with_overlap(overlap).compare().unwrap();
+    assert!(found.speedup() >= 1.0 - 1e-12, "{found}");
+    if num_devices == 1 {
+        assert_eq!(found.searched.cost.bytes(), 0);
+    }
+}
+
+#[rstest]
+#[case(Graph::alexnet(512))]
+#[case(Graph::resnet50(512))]
+#[case(Graph::inception_v3(512))]
+fn on_sixteen_devices_what_is_found_is_no_worse_than_any_baseline(#[case] graph: Graph) {
+    let cluster = Cluster::p100_nvlink(16).unwrap();
+    let devices: Vec<usize> = (0..16).collect();
+    let planner = Layerwise::new(&graph, &cluster, &devices).unwrap();
+    let found = planner.compare().unwrap();
+    assert!(found.speedup() >= 1.0, "{found}");
+    let left = planner.search().unwrap().elimination.left;
+    assert_eq!(left.len(), 1, "reducible to one layer");
+}
+
+/// Two branches that are joined, one of them of two layers, and a classifier.
+fn branches() -> Graph {
+    let mut it = GraphBuilder::new();
+    let x = it.data(Shape([64, 3, 32, 32]));
+    let same = |channels, kernel: usize| {
+        let convolution = Convolution::new(channels, [kernel, kernel]);
+        convolution.with_padding([kernel / 2, kernel / 2])
+    };
+    let stem = it.convolution("stem", x, same(32, 3));
+    let left = it.convolution("left", stem, same(32, 1));
+    let right = it.convolution("right1", stem, same(16, 1));
+    let right = it.convolution("right2", right, same(32, 3));
+    let join = it.concatenation("join", &[left, right]);
+    let fc = it.fully_connected("fc", join, 1024);
+    it.softmax("softmax", fc);
+    it.build().unwrap()
+}
+
+#[test]
+fn an_elimination_is_told_step_by_step() {
+    let (graph, cluster) = (branches(), Cluster::p100_nvlink(2).unwrap());
+    let found = Layerwise::new(&graph, &cluster, &[0, 1])
+        .unwrap()
+        .search()
+        .unwrap();
+    insta::assert_snapshot!(found.elimination, @r"
+      1  node  softmax into fc                 left: nodes 6, edges 6
+      2  node  fc into join                    left: nodes 5, edges 5
+      3  node  stem between left and right1    left: nodes 4, edges 4
+      4  node  left between join and right1    left: nodes 3, edges 3
+      5  node  right1 between right2 and join  left: nodes 2, edges 2
+      6  edges right2 = join into one          left: nodes 2, edges 1
+      7  node  right2 into join                left: nodes 1, edges 0
+    left to enumerate: join in 5 configurations
+    ");
+}
+
+#[test]
+fn a_comparison_is_a_table_and_json() {
+    let (graph, cluster) = (branches(), Cluster::p100_nvlink(4).unwrap());
+    let planner = Layerwise::new(&graph, &cluster, &[0, 1, 2, 3]).unwrap();
+    let comparison = planner.compare().unwrap();
+    insta::assert_snapshot!(comparison, @r"
+    4 devices               step     ratio   compute gradients transfers  gradient bytes  transfer bytes
+    searched             2.94 ms      1.00   1.19 ms    242 µs   1.51 ms          171 kB          101 MB
+    data parallelism     23.9 ms      8.11   1.19 ms   22.7 ms    0.00 s         1.61 GB             0 B
+    model parallelism    5.39 ms      1.83   1.19 ms    0.00 s   4.20 ms             0 B          252 MB
+    one weird trick      2.95 ms      1.00   1.19 ms    242 µs   1.52 ms          171 kB          101 MB
+    ");
+    let json = serde_json::to_string(&comparison).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Comparison>(&json).unwrap(),
+        comparison
     );
 }

@@ -14,4 +14,5 @@ pub use chrome::ChromeTrace;
 pub use gantt::Gantt;
 pub use svg::Svg;
 
+pub(crate) use svg::{Px, escaped, text_width};
 pub(crate) use unit::duration;

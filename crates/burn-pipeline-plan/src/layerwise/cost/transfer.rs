@@ -1,5 +1,5 @@
 use super::{
-    super::{Configuration, Node, Reads, Shape},
+    super::{AxisReads, Configuration, Node, Reads, Shape},
     Group,
 };
 
@@ -28,6 +28,19 @@ impl Transfer {
             bytes_per_element: producer.bytes_per_element,
             backward: producer.needs_gradient,
         }
+    }
+
+    /// A transfer that takes the same time for the same parts: where all of an axis is read, the
+    /// size of the consumer along it does not matter. So it is that of the largest degree.
+    pub(crate) fn canonical(&self, num_devices: usize) -> Self {
+        let mut it = *self;
+        let reads = [self.reads.channel, self.reads.height, self.reads.width];
+        for (size, reads) in it.consumer.0[1..].iter_mut().zip(reads) {
+            if reads == AxisReads::All {
+                *size = num_devices;
+            }
+        }
+        it
     }
 
     /// The bytes moved in a step, between all devices.
@@ -76,7 +89,7 @@ impl Transfer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AxisReads, Cluster, DeviceSpec, Link};
+    use crate::{Cluster, DeviceSpec, Link};
     use rstest::rstest;
 
     /// Elements of 1 byte; a byte takes a second.

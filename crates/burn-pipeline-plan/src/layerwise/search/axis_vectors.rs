@@ -3,8 +3,14 @@ use std::ops::Range;
 use super::{receivers::Receivers, table::Time};
 use crate::{AxisReads, Configuration, Shape};
 
-/// A degree along an axis, and after how many devices the next part along it begins.
-pub(super) type Digit = (usize, usize);
+/// Where the parts of a configuration along one axis are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digit {
+    degree: usize,
+    /// After how many devices the next part begins.
+    stride: usize,
+    number: usize,
+}
 
 /// What parts of a producer and parts of a consumer have in common along one axis, as vectors over
 /// devices: the vectors of [`Receivers`] are the products of those of the four axes.
@@ -77,13 +83,14 @@ impl AxisKey {
 }
 
 /// The digits that divide a number of devices, numbered.
-struct Digits {
+#[derive(Clone)]
+pub(super) struct Digits {
     divisors: Vec<usize>,
     num_devices: usize,
 }
 
 impl Digits {
-    fn new(num_devices: usize) -> Self {
+    pub(super) fn new(num_devices: usize) -> Self {
         let divisors = (1..=num_devices).filter(|it| num_devices.is_multiple_of(*it));
         Self {
             divisors: divisors.collect(),
@@ -91,17 +98,20 @@ impl Digits {
         }
     }
 
+    pub(super) fn digit(&self, degree: usize, stride: usize) -> Digit {
+        let divisor = |it: usize| {
+            let found = self.divisors.binary_search(&it);
+            found.expect("the degrees of a legal configuration divide the devices")
+        };
+        Digit {
+            degree,
+            stride,
+            number: divisor(degree) * self.divisors.len() + divisor(stride),
+        }
+    }
+
     fn len(&self) -> usize {
         self.divisors.len() * self.divisors.len()
-    }
-
-    fn divisor(&self, it: usize) -> usize {
-        let found = self.divisors.binary_search(&it);
-        found.expect("the degrees of a legal configuration divide the devices")
-    }
-
-    fn number(&self, (degree, stride): Digit) -> usize {
-        self.divisor(degree) * self.divisors.len() + self.divisor(stride)
     }
 }
 
@@ -117,8 +127,7 @@ struct Overlaps {
 }
 
 impl AxisVectors {
-    pub(super) fn new(key: AxisKey, num_devices: usize) -> Self {
-        let digits = Digits::new(num_devices);
+    pub(super) fn new(key: AxisKey, digits: Digits) -> Self {
         Self {
             key,
             places: vec![None; digits.len() * digits.len()],
@@ -132,13 +141,13 @@ impl AxisVectors {
         &self.key
     }
 
-    /// The vectors of a digit of the consumer and one of the producer.
+    /// Where the vectors of a digit of the consumer and one of the producer are.
     pub(super) fn of(&mut self, to: Digit, from: Digit, receivers: &Receivers) -> Range<usize> {
-        let pair = self.digits.number(to) * self.digits.len() + self.digits.number(from);
+        let pair = to.number * self.digits.len() + from.number;
         let start = match self.places[pair] {
             Some(start) => start,
             None => {
-                let start = self.make(to, from, receivers);
+                let start = self.make_equivalent(to, from, receivers);
                 self.places[pair] = Some(start);
                 start
             }
@@ -151,11 +160,27 @@ impl AxisVectors {
         &self.data[place]
     }
 
+    /// As [`make`](Self::make), but digits share their vectors where the stride does not matter:
+    /// where there is one part, or each part reads all.
+    fn make_equivalent(&mut self, to: Digit, from: Digit, receivers: &Receivers) -> usize {
+        let plain = |it: Digit, is_plain: bool| match is_plain && self.key.axis > 0 {
+            true => self.digits.digit(it.degree, 1),
+            false => it,
+        };
+        let reads_all = self.key.reads() == AxisReads::All;
+        let plain_to = plain(to, to.degree == 1 || reads_all);
+        let plain_from = plain(from, from.degree == 1);
+        match (plain_to, plain_from) == (to, from) {
+            true => self.make(to, from, receivers),
+            false => self.of(plain_to, plain_from, receivers).start,
+        }
+    }
+
     fn make(&mut self, to: Digit, from: Digit, receivers: &Receivers) -> usize {
-        let degrees = self.digits.number((to.0, from.0));
+        let degrees = self.digits.digit(to.degree, from.degree).number;
         let overlaps = match self.overlaps[degrees].take() {
             Some(made) => made,
-            None => Overlaps::new(&self.key, to.0, from.0),
+            None => Overlaps::new(&self.key, to.degree, from.degree),
         };
         let start = self.data.len();
         let length = receivers.len();
@@ -164,7 +189,8 @@ impl AxisVectors {
         let bytes = self.key.bytes as Time;
         let num_devices = self.digits.num_devices;
         // The samples are the slowest: there, devices without a part are beyond the degree.
-        let part = |(degree, stride): Digit| {
+        let part = |digit: Digit| {
+            let Digit { degree, stride, .. } = digit;
             let is_slowest = self.key.axis == 0;
             (0..num_devices).map(move |device| match is_slowest {
                 true => Some(device / stride).filter(|it| *it < degree),

@@ -69,7 +69,7 @@ impl fmt::Display for Elimination {
             let number = index + 1;
             writeln!(
                 f,
-                "{number:>3}  {what:<width$}  {nodes} nodes, {edges} edges left"
+                "{number:>3}  {what:<width$}  left: nodes {nodes}, edges {edges}"
             )?;
         }
         let left = self.left.iter().map(|(name, num_configurations)| {

@@ -39,15 +39,22 @@ impl Problem {
         transfers: &[(usize, usize, Transfer)],
         group: &Group,
     ) -> Self {
+        let num_devices = group.num_devices();
         let mut numbers = HashMap::new();
         let mut distinct = Vec::new();
         let mut tables = Vec::new();
         for (from, to, transfer) in transfers {
             let ends = (&configurations[*from], &configurations[*to]);
-            let number = *numbers.entry((transfer, ends)).or_insert_with(|| {
-                distinct.push((transfer, ends.0.as_ref(), ends.1.as_ref()));
-                distinct.len() - 1
-            });
+            let number = *numbers
+                .entry((transfer.canonical(num_devices), ends))
+                .or_insert_with(|| {
+                    distinct.push((
+                        transfer.canonical(num_devices),
+                        ends.0.as_ref(),
+                        ends.1.as_ref(),
+                    ));
+                    distinct.len() - 1
+                });
             tables.push(number);
         }
         let made = make_tables(&distinct, group);
@@ -61,7 +68,7 @@ impl Problem {
     }
 }
 
-type Wanted<'a> = (&'a Transfer, &'a [Configuration], &'a [Configuration]);
+type Wanted<'a> = (Transfer, &'a [Configuration], &'a [Configuration]);
 
 /// The table of each edge.
 fn make_tables(wanted: &[Wanted], group: &Group) -> Vec<Arc<Table>> {
@@ -69,7 +76,7 @@ fn make_tables(wanted: &[Wanted], group: &Group) -> Vec<Arc<Table>> {
     let receivers = Receivers::new(group);
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by_cached_key(|&it| {
-        let [samples, channels, rows, columns] = keys(wanted[it].0);
+        let [samples, channels, rows, columns] = keys(&wanted[it].0);
         (samples, rows, columns, channels)
     });
 
@@ -84,7 +91,7 @@ fn make_tables(wanted: &[Wanted], group: &Group) -> Vec<Arc<Table>> {
     let worker = || {
         let mut tables = TransferTables::new(&receivers, num_devices);
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let (transfer, from, to) = wanted[index];
+            let (transfer, from, to) = &wanted[index];
             let table = Arc::new(tables.table(transfer, from, to));
             made.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(table);
         }

@@ -1,8 +1,6 @@
-use std::ops::Range;
-
 use super::{
     super::cost::Transfer,
-    axis_vectors::{AxisKey, AxisVectors, Digit},
+    axis_vectors::{AxisKey, AxisVectors, Digit, Digits},
     receivers::Receivers,
     table::{Table, Time},
 };
@@ -18,26 +16,20 @@ use crate::{AxisReads, Configuration};
 /// Pairs x devices x devices with an unusual link to one.
 pub(super) struct TransferTables<'a> {
     receivers: &'a Receivers,
-    num_devices: usize,
+    digits: Digits,
     axes: [Option<AxisVectors>; 4],
+    /// Of the vectors of height and width, and of those with that of the channels.
+    positions: Vec<Time>,
     product: Vec<Time>,
-}
-
-/// Configurations one behind the other that differ in their samples alone.
-struct Run {
-    /// Along channel, height and width.
-    digits: [Digit; 3],
-    /// The parts of a sample.
-    inner: usize,
-    configurations: Range<usize>,
 }
 
 impl<'a> TransferTables<'a> {
     pub(super) fn new(receivers: &'a Receivers, num_devices: usize) -> Self {
         Self {
             receivers,
-            num_devices,
+            digits: Digits::new(num_devices),
             axes: [const { None }; 4],
+            positions: vec![0.0; 2 * receivers.len()],
             product: vec![0.0; 2 * receivers.len()],
         }
     }
@@ -49,29 +41,25 @@ impl<'a> TransferTables<'a> {
         from: &[Configuration],
         to: &[Configuration],
     ) -> Table {
-        let [samples, channels, rows, columns] = &mut self.axes;
-        for (axis, (kept, key)) in [samples, channels, rows, columns]
-            .into_iter()
-            .zip(keys(transfer))
-            .enumerate()
-        {
-            debug_assert_eq!(axis, key.axis);
+        for (kept, key) in self.axes.iter_mut().zip(keys(transfer)) {
             if kept.as_ref().is_none_or(|it| *it.key() != key) {
-                *kept = Some(AxisVectors::new(key, self.num_devices));
+                *kept = Some(AxisVectors::new(key, self.digits.clone()));
             }
         }
-        let (runs_from, runs_to) = (runs(from), runs(to));
+        let (from_images, to_images) = (images(from, &self.digits), images(to, &self.digits));
         let mut data = vec![0.0; from.len() * to.len()];
-        for run_from in &runs_from {
-            for run_to in &runs_to {
-                self.multiply(run_from, run_to);
-                for row in run_from.configurations.clone() {
-                    for column in run_to.configurations.clone() {
-                        let digit_from = (from[row].sample, run_from.inner);
-                        let digit_to = (to[column].sample, run_to.inner);
-                        let parts = (from[row].num_parts(), to[column].num_parts());
-                        let time = self.time(digit_from, digit_to, parts, transfer.backward);
-                        data[row * to.len() + column] = time;
+        for from_image in &from_images {
+            for to_image in &to_images {
+                self.multiply_positions(from_image, to_image);
+                for from_run in &from_image.runs {
+                    for to_run in &to_image.runs {
+                        self.multiply_channels(from_run.channel, to_run.channel);
+                        for (row, from_part) in &from_run.parts {
+                            for (column, to_part) in &to_run.parts {
+                                let time = self.time(from_part, to_part, transfer.backward);
+                                data[row * to.len() + column] = time;
+                            }
+                        }
                     }
                 }
             }
@@ -79,39 +67,98 @@ impl<'a> TransferTables<'a> {
         Table::new(to.len(), data)
     }
 
-    /// The products of the vectors of channel, height and width.
-    fn multiply(&mut self, from: &Run, to: &Run) {
-        let [_, channels, rows, columns] = &mut self.axes;
-        let vectors = [channels, rows, columns];
-        for (index, kept) in vectors.into_iter().enumerate() {
-            let kept = kept
-                .as_mut()
-                .expect("the vectors of each axis are made first");
-            let place = kept.of(to.digits[index], from.digits[index], self.receivers);
-            let factors = kept.at(place);
-            match index {
-                0 => self.product.copy_from_slice(factors),
-                _ => {
-                    let pairs = self.product.iter_mut().zip(factors);
-                    pairs.for_each(|(product, factor)| *product *= factor);
-                }
-            }
-        }
+    fn multiply_positions(&mut self, from: &Image, to: &Image) {
+        let [_, _, rows, columns] = &mut self.axes;
+        let rows = vectors(rows, to.row, from.row, self.receivers);
+        let columns = vectors(columns, to.column, from.column, self.receivers);
+        multiply(&mut self.positions, rows, columns);
     }
 
-    fn time(&mut self, from: Digit, to: Digit, parts: (usize, usize), backward: bool) -> Time {
-        let samples = self.axes[0].as_mut();
-        let samples = samples.expect("the vectors of each axis are made first");
-        let place = samples.of(to, from, self.receivers);
+    fn multiply_channels(&mut self, from: Digit, to: Digit) {
+        let channels = vectors(&mut self.axes[1], to, from, self.receivers);
+        multiply(&mut self.product, &self.positions, channels);
+    }
+
+    fn time(&mut self, from: &Parts, to: &Parts, backward: bool) -> Time {
+        let samples = vectors(&mut self.axes[0], to.sample, from.sample, self.receivers);
         let length = self.receivers.len();
-        let (forward, back) = samples.at(place).split_at(length);
+        let (forward, back) = samples.split_at(length);
         let (left, left_back) = self.product.split_at(length);
-        let time = self.receivers.slowest(left, forward, parts.1);
+        let time = self.receivers.slowest(left, forward, to.num_parts);
         match backward {
-            true => time + self.receivers.slowest(left_back, back, parts.0),
+            true => time + self.receivers.slowest(left_back, back, from.num_parts),
             false => time,
         }
     }
+}
+
+fn vectors<'a>(
+    axis: &'a mut Option<AxisVectors>,
+    to: Digit,
+    from: Digit,
+    receivers: &Receivers,
+) -> &'a [Time] {
+    let axis = axis.as_mut();
+    let axis = axis.expect("the vectors of each axis are made first");
+    let place = axis.of(to, from, receivers);
+    axis.at(place)
+}
+
+fn multiply(product: &mut [Time], left: &[Time], right: &[Time]) {
+    for ((product, left), right) in product.iter_mut().zip(left).zip(right) {
+        *product = left * right;
+    }
+}
+
+/// Configurations with the same parts of an image.
+struct Image {
+    row: Digit,
+    column: Digit,
+    runs: Vec<Run>,
+}
+
+/// Configurations that differ in their samples alone.
+struct Run {
+    channel: Digit,
+    /// Each with its place in the table.
+    parts: Vec<(usize, Parts)>,
+}
+
+struct Parts {
+    sample: Digit,
+    num_parts: usize,
+}
+
+/// Sorts configurations by what they have in common. Those of one image are one behind the other,
+/// as are those of one channel's.
+fn images(configurations: &[Configuration], digits: &Digits) -> Vec<Image> {
+    let mut images: Vec<Image> = Vec::new();
+    for (index, it) in configurations.iter().enumerate() {
+        let (row, column) = (digits.digit(it.height, it.width), digits.digit(it.width, 1));
+        let channel = digits.digit(it.channel, it.height * it.width);
+        let inner = it.channel * it.height * it.width;
+        let parts = Parts {
+            sample: digits.digit(it.sample, inner),
+            num_parts: it.num_parts(),
+        };
+        if images
+            .last()
+            .is_none_or(|it| (it.row, it.column) != (row, column))
+        {
+            let runs = Vec::new();
+            images.push(Image { row, column, runs });
+        }
+        let last = images.len() - 1;
+        let runs = &mut images[last].runs;
+        match runs.last_mut() {
+            Some(run) if run.channel == channel => run.parts.push((index, parts)),
+            _ => runs.push(Run {
+                channel,
+                parts: vec![(index, parts)],
+            }),
+        }
+    }
+    images
 }
 
 /// What the vectors of each axis depend on: edges in the order of these share the most.
@@ -127,26 +174,6 @@ pub(super) fn keys(transfer: &Transfer) -> [AxisKey; 4] {
             transfer.bytes_per_element,
         )
     })
-}
-
-fn runs(configurations: &[Configuration]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for (index, it) in configurations.iter().enumerate() {
-        let digits = [
-            (it.channel, it.height * it.width),
-            (it.height, it.width),
-            (it.width, 1),
-        ];
-        match runs.last_mut() {
-            Some(run) if run.digits == digits => run.configurations.end = index + 1,
-            _ => runs.push(Run {
-                digits,
-                inner: it.channel * it.height * it.width,
-                configurations: index..index + 1,
-            }),
-        }
-    }
-    runs
 }
 
 #[cfg(test)]

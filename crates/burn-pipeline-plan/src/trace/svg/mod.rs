@@ -13,3 +13,4 @@ mod text;
 mod tests;
 
 pub use base::Svg;
+pub(crate) use text::{Px, escaped, text_width};

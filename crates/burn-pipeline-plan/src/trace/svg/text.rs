@@ -2,7 +2,7 @@ use std::fmt;
 
 /// A length in pixels, to two decimals at most.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Px(pub(super) f64);
+pub(crate) struct Px(pub(crate) f64);
 
 impl fmt::Display for Px {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -12,13 +12,13 @@ impl fmt::Display for Px {
 
 impl Px {
     /// The length that is written.
-    pub(super) fn written(self) -> f64 {
+    pub(crate) fn written(self) -> f64 {
         (100.0 * self.0).round() / 100.0
     }
 }
 
 /// A number to one or more decimals, without the zeros at its end.
-pub(super) fn rounded(value: f64, decimals: usize) -> String {
+pub(crate) fn rounded(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     match text.trim_end_matches('0').trim_end_matches('.') {
         "-0" => "0".to_string(),
@@ -27,12 +27,12 @@ pub(super) fn rounded(value: f64, decimals: usize) -> String {
 }
 
 /// About how wide a text is, in pixels, in any of the usual fonts without serifs.
-pub(super) fn text_width(text: &str, size: f64) -> f64 {
+pub(crate) fn text_width(text: &str, size: f64) -> f64 {
     0.6 * size * text.chars().count() as f64
 }
 
 /// A text as XML holds it.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
