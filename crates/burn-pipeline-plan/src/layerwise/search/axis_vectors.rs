@@ -1,6 +1,4 @@
-use std::ops::Range;
-
-use super::{receivers::Receivers, table::Time};
+use super::{chunks::Chunks, receivers::Receivers, table::Time};
 use crate::{AxisReads, Configuration, Shape};
 
 /// Where the parts of a configuration along one axis are.
@@ -20,9 +18,9 @@ pub(super) struct Digit {
 pub(super) struct AxisVectors {
     key: AxisKey,
     digits: Digits,
-    /// Where the vectors of a pair of digits are; those that nobody asked for are not made.
+    /// Where the chunks of a pair of digits are; those that nobody asked for are not made.
     places: Vec<Option<usize>>,
-    data: Vec<Time>,
+    chunks: Chunks,
     overlaps: Vec<Option<Overlaps>>,
 }
 
@@ -132,7 +130,7 @@ impl AxisVectors {
             key,
             places: vec![None; digits.len() * digits.len()],
             overlaps: std::iter::repeat_with(|| None).take(digits.len()).collect(),
-            data: Vec::new(),
+            chunks: Chunks::default(),
             digits,
         }
     }
@@ -141,23 +139,29 @@ impl AxisVectors {
         &self.key
     }
 
-    /// Where the vectors of a digit of the consumer and one of the producer are.
-    pub(super) fn of(&mut self, to: Digit, from: Digit, receivers: &Receivers) -> Range<usize> {
+    /// The chunks of all pairs, and the numbers of those of a digit of the consumer and one of the
+    /// producer: of the forward pass, and behind them of the backward pass.
+    pub(super) fn of(
+        &mut self,
+        to: Digit,
+        from: Digit,
+        receivers: &Receivers,
+    ) -> (&Chunks, &[u32]) {
+        let start = self.place(to, from, receivers);
+        let numbers = &self.chunks.numbers[start..start + 2 * receivers.num_chunks];
+        (&self.chunks, numbers)
+    }
+
+    fn place(&mut self, to: Digit, from: Digit, receivers: &Receivers) -> usize {
         let pair = to.number * self.digits.len() + from.number;
-        let start = match self.places[pair] {
+        match self.places[pair] {
             Some(start) => start,
             None => {
                 let start = self.make_equivalent(to, from, receivers);
                 self.places[pair] = Some(start);
                 start
             }
-        };
-        start..start + 2 * receivers.len()
-    }
-
-    /// Vectors, by the place that [`of`](Self::of) tells.
-    pub(super) fn at(&self, place: Range<usize>) -> &[Time] {
-        &self.data[place]
+        }
     }
 
     /// As [`make`](Self::make), but digits share their vectors where the stride does not matter:
@@ -172,7 +176,7 @@ impl AxisVectors {
         let plain_from = plain(from, from.degree == 1);
         match (plain_to, plain_from) == (to, from) {
             true => self.make(to, from, receivers),
-            false => self.of(plain_to, plain_from, receivers).start,
+            false => self.place(plain_to, plain_from, receivers),
         }
     }
 
@@ -182,10 +186,9 @@ impl AxisVectors {
             Some(made) => made,
             None => Overlaps::new(&self.key, to.degree, from.degree),
         };
-        let start = self.data.len();
         let length = receivers.len();
-        self.data.resize(start + 2 * length, 0.0);
-        let (forward, backward) = self.data[start..].split_at_mut(length);
+        let mut vectors = vec![0.0; 2 * length];
+        let (forward, backward) = vectors.split_at_mut(length);
         let bytes = self.key.bytes as Time;
         let num_devices = self.digits.num_devices;
         // The samples are the slowest: there, devices without a part are beyond the degree.
@@ -223,7 +226,7 @@ impl AxisVectors {
             }
         }
         self.overlaps[degrees] = Some(overlaps);
-        start
+        self.chunks.push(&vectors, receivers.chunk_len())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The exact search of a configuration for each layer: Jia et al. (2018), section 5.
 
 mod axis_vectors;
+mod chunks;
 mod eliminate;
 mod elimination;
 mod enumerate;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How many elements of edge tables, times devices, are worth another thread.
-const WORK_PER_THREAD: usize = 1 << 22;
+const WORK_PER_THREAD: usize = 1 << 20;
 
 /// What is to be minimized: a configuration for each node, by index, with the least sum of the
 /// costs of nodes and edges.

@@ -1,7 +1,7 @@
 use super::{super::cost::Group, table::Time};
 
 /// How many devices are worked on at once.
-pub(super) const LANES: usize = 8;
+const LANES: usize = 4;
 
 /// What the devices of a group receive with, for all devices at once.
 ///
@@ -11,17 +11,22 @@ pub(super) const LANES: usize = 8;
 /// of all devices and for the number of all devices, there is a vector over the receiving devices.
 ///
 /// Vectors are cut into chunks of [`LANES`] devices, and a chunk of one vector is beside that of
-/// the next.
+/// the next. Devices repeat each other, so that most chunks occur many times: they are numbered,
+/// and equal ones are worked on once.
 #[derive(Debug)]
 pub(super) struct Receivers {
+    /// The chunks of a vector.
+    pub(super) num_chunks: usize,
     /// The vectors: all bytes, all sources, and then the slots.
-    pub(super) num_vectors: usize,
+    num_vectors: usize,
+    /// For each chunk, the first with the same costs.
+    kinds: Vec<usize>,
     /// For each slot and device, the device that it receives from.
     pub(super) partners: Vec<Vec<usize>>,
     /// Seconds per element of a vector.
-    pub(super) per_element: Vec<Time>,
+    per_element: Vec<Time>,
     /// Seconds if an element is not 0.
-    pub(super) per_source: Vec<Time>,
+    per_source: Vec<Time>,
 }
 
 impl Receivers {
@@ -39,7 +44,9 @@ impl Receivers {
         let num_chunks = num_devices.div_ceil(LANES);
         let num_vectors = 2 + num_slots;
         let mut it = Self {
+            num_chunks,
             num_vectors,
+            kinds: Vec::new(),
             partners: vec![(0..num_devices).collect(); num_slots],
             per_element: vec![0.0; num_chunks * num_vectors * LANES],
             per_source: vec![0.0; num_chunks * num_vectors * LANES],
@@ -61,7 +68,18 @@ impl Receivers {
                 it.per_source[index] = (link_source - source) as Time;
             }
         }
+        it.kinds = (0..num_chunks).map(|chunk| it.first_like(chunk)).collect();
         it
+    }
+
+    /// The first chunk with the costs of a chunk.
+    fn first_like(&self, chunk: usize) -> usize {
+        let costs = |chunk: usize| {
+            let place = chunk * self.chunk_len()..(chunk + 1) * self.chunk_len();
+            (&self.per_element[place.clone()], &self.per_source[place])
+        };
+        let like = (0..chunk).find(|it| costs(*it) == costs(chunk));
+        like.unwrap_or(chunk)
     }
 
     /// Where the element of a device is in a vector.
@@ -74,42 +92,35 @@ impl Receivers {
         self.per_element.len()
     }
 
-    /// The time of the slowest of the first `num_receivers` devices, when each vector is a product
-    /// of two.
-    pub(super) fn slowest(&self, left: &[Time], right: &[Time], num_receivers: usize) -> Time {
-        let length = num_receivers.div_ceil(LANES) * self.num_vectors * LANES;
-        let chunk = self.num_vectors * LANES;
-        let mut slowest = [0.0; LANES];
-        let chunks = left[..length]
-            .chunks_exact(chunk)
-            .zip(right[..length].chunks_exact(chunk));
-        let costs = self.per_element[..length]
-            .chunks_exact(chunk)
-            .zip(self.per_source[..length].chunks_exact(chunk));
-        for ((left, right), (per_element, per_source)) in chunks.zip(costs) {
-            let (left, _) = left.as_chunks::<LANES>();
-            let (right, _) = right.as_chunks::<LANES>();
-            let (per_element, _) = per_element.as_chunks::<LANES>();
-            let (per_source, _) = per_source.as_chunks::<LANES>();
-            let mut seconds = [0.0; LANES];
-            let vectors = left.iter().zip(right).zip(per_element).zip(per_source);
-            for (((left, right), per_element), per_source) in vectors {
-                for lane in 0..LANES {
-                    let value = left[lane] * right[lane];
-                    let source = if value > 0.0 { per_source[lane] } else { 0.0 };
-                    seconds[lane] += value * per_element[lane] + source;
-                }
-            }
+    /// The length of a chunk of all vectors.
+    pub(super) fn chunk_len(&self) -> usize {
+        self.num_vectors * LANES
+    }
+
+    /// The chunks that the first `num_devices` devices are in, each with a number that chunks with
+    /// the same costs share.
+    pub(super) fn kinds(&self, num_devices: usize) -> &[usize] {
+        &self.kinds[..num_devices.div_ceil(LANES)]
+    }
+
+    /// The time of the slowest device of a chunk, when each vector is a product of two.
+    pub(super) fn slowest(&self, kind: usize, left: &[Time], right: &[Time]) -> Time {
+        let place = kind * self.chunk_len()..(kind + 1) * self.chunk_len();
+        let (left, _) = left.as_chunks::<LANES>();
+        let (right, _) = right.as_chunks::<LANES>();
+        let (per_element, _) = self.per_element[place.clone()].as_chunks::<LANES>();
+        let (per_source, _) = self.per_source[place].as_chunks::<LANES>();
+        let mut seconds = [0.0; LANES];
+        let vectors = left.iter().zip(right).zip(per_element).zip(per_source);
+        for (((left, right), per_element), per_source) in vectors {
             for lane in 0..LANES {
-                let it = seconds[lane];
-                slowest[lane] = if it > slowest[lane] {
-                    it
-                } else {
-                    slowest[lane]
-                };
+                let value = left[lane] * right[lane];
+                let source = if value > 0.0 { per_source[lane] } else { 0.0 };
+                seconds[lane] += value * per_element[lane] + source;
             }
         }
-        slowest.into_iter().fold(0.0, Time::max)
+        let greater = |a: Time, b: Time| if a < b { b } else { a };
+        seconds.into_iter().fold(0.0, greater)
     }
 }
 

@@ -1,6 +1,7 @@
 use super::{
     super::cost::Transfer,
     axis_vectors::{AxisKey, AxisVectors, Digit, Digits},
+    chunks::Products,
     receivers::Receivers,
     table::{Table, Time},
 };
@@ -8,8 +9,9 @@ use crate::{AxisReads, Configuration};
 
 /// Makes the tables of edges: the time of a [`Transfer`] for each pair of configurations.
 ///
-/// What two parts share is a product over the axes, so the work per pair of configurations is a
-/// product of vectors over the devices; those of the last edge's axes are kept for the next.
+/// What two parts share is a product over the axes, so the vectors of [`Receivers`] for a pair of
+/// configurations are products of those of the axes; those of the last edge's are kept for the
+/// next.
 ///
 /// # Complexity
 ///
@@ -19,8 +21,10 @@ pub(super) struct TransferTables<'a> {
     digits: Digits,
     axes: [Option<AxisVectors>; 4],
     /// Of the vectors of height and width, and of those with that of the channels.
-    positions: Vec<Time>,
-    product: Vec<Time>,
+    positions: Products,
+    product: Products,
+    /// The chunks that the time of a pair is known for.
+    seen: Vec<(u32, u32, usize)>,
 }
 
 impl<'a> TransferTables<'a> {
@@ -29,8 +33,9 @@ impl<'a> TransferTables<'a> {
             receivers,
             digits: Digits::new(num_devices),
             axes: [const { None }; 4],
-            positions: vec![0.0; 2 * receivers.len()],
-            product: vec![0.0; 2 * receivers.len()],
+            positions: Products::default(),
+            product: Products::default(),
+            seen: Vec::new(),
         }
     }
 
@@ -68,46 +73,57 @@ impl<'a> TransferTables<'a> {
     }
 
     fn multiply_positions(&mut self, from: &Image, to: &Image) {
+        let length = self.receivers.chunk_len();
         let [_, _, rows, columns] = &mut self.axes;
-        let rows = vectors(rows, to.row, from.row, self.receivers);
-        let columns = vectors(columns, to.column, from.column, self.receivers);
-        multiply(&mut self.positions, rows, columns);
+        let (rows, row) = vectors(rows).of(to.row, from.row, self.receivers);
+        let (columns, column) = vectors(columns).of(to.column, from.column, self.receivers);
+        self.positions.multiply(
+            (row, |it| rows.at(it, length)),
+            (column, |it| columns.at(it, length)),
+        );
     }
 
     fn multiply_channels(&mut self, from: Digit, to: Digit) {
-        let channels = vectors(&mut self.axes[1], to, from, self.receivers);
-        multiply(&mut self.product, &self.positions, channels);
+        let length = self.receivers.chunk_len();
+        let (channels, channel) = vectors(&mut self.axes[1]).of(to, from, self.receivers);
+        let positions = &self.positions;
+        self.product.multiply(
+            (&positions.numbers, |it| positions.at(it, length)),
+            (channel, |it| channels.at(it, length)),
+        );
     }
 
     fn time(&mut self, from: &Parts, to: &Parts, backward: bool) -> Time {
-        let samples = vectors(&mut self.axes[0], to.sample, from.sample, self.receivers);
-        let length = self.receivers.len();
-        let (forward, back) = samples.split_at(length);
-        let (left, left_back) = self.product.split_at(length);
-        let time = self.receivers.slowest(left, forward, to.num_parts);
+        let (length, num_chunks) = (self.receivers.chunk_len(), self.receivers.num_chunks);
+        let samples = vectors(&mut self.axes[0]);
+        let (samples, sample) = samples.of(to.sample, from.sample, self.receivers);
+        let (product, seen) = (&self.product, &mut self.seen);
+        let mut slowest = |first: usize, num_devices: usize| {
+            seen.clear();
+            let numbers = product.numbers[first..].iter().zip(&sample[first..]);
+            let chunks = numbers.zip(self.receivers.kinds(num_devices));
+            let mut slowest = 0.0;
+            for ((&left, &right), &kind) in chunks {
+                if !seen.contains(&(left, right, kind)) {
+                    seen.push((left, right, kind));
+                    let (left, right) = (product.at(left, length), samples.at(right, length));
+                    let it = self.receivers.slowest(kind, left, right);
+                    slowest = if it > slowest { it } else { slowest };
+                }
+            }
+            slowest
+        };
+        let forward = slowest(0, to.num_parts);
         match backward {
-            true => time + self.receivers.slowest(left_back, back, from.num_parts),
-            false => time,
+            true => forward + slowest(num_chunks, from.num_parts),
+            false => forward,
         }
     }
 }
 
-fn vectors<'a>(
-    axis: &'a mut Option<AxisVectors>,
-    to: Digit,
-    from: Digit,
-    receivers: &Receivers,
-) -> &'a [Time] {
+fn vectors(axis: &mut Option<AxisVectors>) -> &mut AxisVectors {
     let axis = axis.as_mut();
-    let axis = axis.expect("the vectors of each axis are made first");
-    let place = axis.of(to, from, receivers);
-    axis.at(place)
-}
-
-fn multiply(product: &mut [Time], left: &[Time], right: &[Time]) {
-    for ((product, left), right) in product.iter_mut().zip(left).zip(right) {
-        *product = left * right;
-    }
+    axis.expect("the vectors of each axis are made first")
 }
 
 /// Configurations with the same parts of an image.

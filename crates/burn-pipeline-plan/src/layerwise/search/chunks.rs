@@ -1,0 +1,83 @@
+use std::collections::HashMap;
+
+use super::table::Time;
+
+/// Chunks of vectors; equal ones are there once.
+#[derive(Default)]
+pub(super) struct Chunks {
+    /// One chunk behind the other.
+    data: Vec<Time>,
+    /// By a mixture of their bits; two that are mixed alike are one beside the other.
+    known: HashMap<u64, u32>,
+    /// The chunks of one set of vectors behind those of another, by number.
+    pub(super) numbers: Vec<u32>,
+}
+
+impl Chunks {
+    /// Adds vectors; returns where the numbers of their chunks are.
+    pub(super) fn push(&mut self, vectors: &[Time], length: usize) -> usize {
+        let start = self.numbers.len();
+        for chunk in vectors.chunks_exact(length) {
+            let number = self.number(chunk);
+            self.numbers.push(number);
+        }
+        start
+    }
+
+    fn number(&mut self, chunk: &[Time]) -> u32 {
+        let mut key = chunk.iter().fold(0u64, |key, it| {
+            (key.rotate_left(5) ^ it.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        });
+        while let Some(&number) = self.known.get(&key) {
+            if self.at(number, chunk.len()) == chunk {
+                return number;
+            }
+            key = key.wrapping_add(1);
+        }
+        let number = self.known.len() as u32;
+        self.known.insert(key, number);
+        self.data.extend_from_slice(chunk);
+        number
+    }
+
+    /// A chunk, by number.
+    pub(super) fn at(&self, number: u32, length: usize) -> &[Time] {
+        &self.data[number as usize * length..][..length]
+    }
+}
+
+/// The chunks of products of two sets of vectors, each made once.
+#[derive(Default)]
+pub(super) struct Products {
+    data: Vec<Time>,
+    factors: Vec<(u32, u32)>,
+    pub(super) numbers: Vec<u32>,
+}
+
+impl Products {
+    /// The products of these, in place of all before.
+    pub(super) fn multiply<'a>(
+        &mut self,
+        left: (&[u32], impl Fn(u32) -> &'a [Time]),
+        right: (&[u32], impl Fn(u32) -> &'a [Time]),
+    ) {
+        self.data.clear();
+        self.factors.clear();
+        self.numbers.clear();
+        for factors in left.0.iter().copied().zip(right.0.iter().copied()) {
+            let known = self.factors.iter().rposition(|it| *it == factors);
+            let number = known.unwrap_or_else(|| {
+                let pairs = left.1(factors.0).iter().zip(right.1(factors.1));
+                self.data.extend(pairs.map(|(a, b)| a * b));
+                self.factors.push(factors);
+                self.factors.len() - 1
+            });
+            self.numbers.push(number as u32);
+        }
+    }
+
+    /// A chunk, by number.
+    pub(super) fn at(&self, number: u32, length: usize) -> &[Time] {
+        &self.data[number as usize * length..][..length]
+    }
+}
