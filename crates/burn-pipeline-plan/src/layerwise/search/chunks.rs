@@ -44,27 +44,37 @@ impl Chunks {
     pub(super) fn at(&self, number: u32, length: usize) -> &[Time] {
         &self.data[number as usize * length..][..length]
     }
+
+    /// How many different chunks there are.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
 }
 
 /// The chunks of products of two sets of vectors, each made once.
 #[derive(Default)]
 pub(super) struct Products {
     data: Vec<Time>,
-    factors: Vec<(u32, u32)>,
+    /// By number: the two factors, and what else tells the product from others.
+    factors: Vec<(u32, u32, usize)>,
     pub(super) numbers: Vec<u32>,
 }
 
 impl Products {
-    /// The products of these, in place of all before.
+    /// The products of these, in place of all before. Those of different kinds have different
+    /// numbers.
     pub(super) fn multiply<'a>(
         &mut self,
+        kinds: &[usize],
         left: (&[u32], impl Fn(u32) -> &'a [Time]),
         right: (&[u32], impl Fn(u32) -> &'a [Time]),
     ) {
         self.data.clear();
         self.factors.clear();
         self.numbers.clear();
-        for factors in left.0.iter().copied().zip(right.0.iter().copied()) {
+        let pairs = left.0.iter().copied().zip(right.0.iter().copied());
+        for ((one, other), &kind) in pairs.zip(kinds.iter().cycle()) {
+            let factors = (one, other, kind);
             let known = self.factors.iter().rposition(|it| *it == factors);
             let number = known.unwrap_or_else(|| {
                 let pairs = left.1(factors.0).iter().zip(right.1(factors.1));
@@ -79,5 +89,10 @@ impl Products {
     /// A chunk, by number.
     pub(super) fn at(&self, number: u32, length: usize) -> &[Time] {
         &self.data[number as usize * length..][..length]
+    }
+
+    /// The kind of a chunk.
+    pub(super) fn kind(&self, number: u32) -> usize {
+        self.factors[number as usize].2
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Receivers {
     /// The vectors: all bytes, all sources, and then the slots.
     num_vectors: usize,
     /// For each chunk, the first with the same costs.
-    kinds: Vec<usize>,
+    pub(super) kinds: Vec<usize>,
     /// For each slot and device, the device that it receives from.
     pub(super) partners: Vec<Vec<usize>>,
     /// Seconds per element of a vector.
@@ -97,10 +97,9 @@ impl Receivers {
         self.num_vectors * LANES
     }
 
-    /// The chunks that the first `num_devices` devices are in, each with a number that chunks with
-    /// the same costs share.
-    pub(super) fn kinds(&self, num_devices: usize) -> &[usize] {
-        &self.kinds[..num_devices.div_ceil(LANES)]
+    /// How many chunks the first `num_devices` devices are in.
+    pub(super) fn num_chunks_of(&self, num_devices: usize) -> usize {
+        num_devices.div_ceil(LANES)
     }
 
     /// The time of the slowest device of a chunk, when each vector is a product of two.

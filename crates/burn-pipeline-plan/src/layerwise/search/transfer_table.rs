@@ -23,8 +23,10 @@ pub(super) struct TransferTables<'a> {
     /// Of the vectors of height and width, and of those with that of the channels.
     positions: Products,
     product: Products,
-    /// The chunks that the time of a pair is known for.
-    seen: Vec<(u32, u32, usize)>,
+    /// For each chunk along the samples and each of `product`: its time, if it was worked out for
+    /// the products with this number.
+    known: Vec<(u64, Time)>,
+    num_products: u64,
 }
 
 impl<'a> TransferTables<'a> {
@@ -35,7 +37,8 @@ impl<'a> TransferTables<'a> {
             axes: [const { None }; 4],
             positions: Products::default(),
             product: Products::default(),
-            seen: Vec::new(),
+            known: Vec::new(),
+            num_products: 0,
         }
     }
 
@@ -78,6 +81,7 @@ impl<'a> TransferTables<'a> {
         let (rows, row) = vectors(rows).of(to.row, from.row, self.receivers);
         let (columns, column) = vectors(columns).of(to.column, from.column, self.receivers);
         self.positions.multiply(
+            &self.receivers.kinds,
             (row, |it| rows.at(it, length)),
             (column, |it| columns.at(it, length)),
         );
@@ -87,7 +91,9 @@ impl<'a> TransferTables<'a> {
         let length = self.receivers.chunk_len();
         let (channels, channel) = vectors(&mut self.axes[1]).of(to, from, self.receivers);
         let positions = &self.positions;
+        self.num_products += 1;
         self.product.multiply(
+            &self.receivers.kinds,
             (&positions.numbers, |it| positions.at(it, length)),
             (channel, |it| channels.at(it, length)),
         );
@@ -97,19 +103,24 @@ impl<'a> TransferTables<'a> {
         let (length, num_chunks) = (self.receivers.chunk_len(), self.receivers.num_chunks);
         let samples = vectors(&mut self.axes[0]);
         let (samples, sample) = samples.of(to.sample, from.sample, self.receivers);
-        let (product, seen) = (&self.product, &mut self.seen);
+        let (product, receivers, known) = (&self.product, self.receivers, &mut self.known);
+        let num_products = self.num_products;
+        let needed = samples.len() * 2 * num_chunks;
+        if known.len() < needed {
+            known.resize(needed, (0, 0.0));
+        }
         let mut slowest = |first: usize, num_devices: usize| {
-            seen.clear();
-            let numbers = product.numbers[first..].iter().zip(&sample[first..]);
-            let chunks = numbers.zip(self.receivers.kinds(num_devices));
+            let place = first..first + receivers.num_chunks_of(num_devices);
+            let numbers = product.numbers[place.clone()].iter().zip(&sample[place]);
             let mut slowest = 0.0;
-            for ((&left, &right), &kind) in chunks {
-                if !seen.contains(&(left, right, kind)) {
-                    seen.push((left, right, kind));
+            for (&left, &right) in numbers {
+                let known = &mut known[right as usize * 2 * num_chunks + left as usize];
+                if known.0 != num_products {
+                    let kind = product.kind(left);
                     let (left, right) = (product.at(left, length), samples.at(right, length));
-                    let it = self.receivers.slowest(kind, left, right);
-                    slowest = if it > slowest { it } else { slowest };
+                    *known = (num_products, receivers.slowest(kind, left, right));
                 }
+                slowest = if known.1 > slowest { known.1 } else { slowest };
             }
             slowest
         };
