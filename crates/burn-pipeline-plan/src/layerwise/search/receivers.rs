@@ -112,10 +112,13 @@ impl Receivers {
         let mut seconds = [0.0; LANES];
         let vectors = left.iter().zip(right).zip(per_element).zip(per_source);
         for (((left, right), per_element), per_source) in vectors {
+            // Values are whole numbers, so that the lesser of one and 1 says whether it is not 0;
+            // a condition would keep the lanes apart.
+            let values: [Time; LANES] = std::array::from_fn(|it| left[it] * right[it]);
+            let sources = values.map(|it| if it < 1.0 { it } else { 1.0 });
             for lane in 0..LANES {
-                let value = left[lane] * right[lane];
-                let source = if value > 0.0 { per_source[lane] } else { 0.0 };
-                seconds[lane] += value * per_element[lane] + source;
+                seconds[lane] +=
+                    values[lane] * per_element[lane] + sources[lane] * per_source[lane];
             }
         }
         let greater = |a: Time, b: Time| if a < b { b } else { a };
