@@ -48,7 +48,7 @@ use crate::signal::Signal;
 /// reports as received, and the stage waits for them, as for any move between backends. Between
 /// servers of which each lends several devices, two of them can wait for each other: let the devices of
 /// a group be of this machine and of one server.
-pub trait Layer: Module {
+pub trait Layer: Module + 'static {
     /// What the layer takes.
     type Input: Signal;
     /// What the layer sends.

@@ -46,7 +46,7 @@ impl<M, I, O> Lift<M, I, O> {
     }
 }
 
-impl<M: Module, I: Signal, O: Signal> Layer for Lift<M, I, O> {
+impl<M: Module + 'static, I: Signal, O: Signal> Layer for Lift<M, I, O> {
     type Input = I;
     type Output = O;
 

@@ -10,7 +10,7 @@ use super::Layer;
 ///
 /// Implemented for the layers of `burn::nn` whose forward leaves the rank open: `Linear`, the
 /// norms, the activations, dropout and noise. [`Ranked`] makes a [`Layer`] of them.
-pub trait RankFree: Module {
+pub trait RankFree: Module + 'static {
     /// Run the module on a tensor of rank `D`.
     fn forward_ranked<const D: usize>(&self, input: Tensor<D>) -> Tensor<D>;
 }

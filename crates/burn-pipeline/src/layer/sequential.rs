@@ -58,7 +58,7 @@ pub trait LayerVisitor {
     /// Enter a field, or an element of a collection.
     fn enter(&mut self, _name: &str) {}
     /// Visit one layer.
-    fn visit_layer<L: Module>(&mut self, layer: &L);
+    fn visit_layer<L: Layer>(&mut self, layer: &L);
     /// Leave what was entered last.
     fn exit(&mut self) {}
 }
@@ -66,7 +66,7 @@ pub trait LayerVisitor {
 /// Replaces the layers of a [`Sequential`], one after the other.
 pub trait LayerMapper {
     /// Map one layer.
-    fn map_layer<L: Module>(&mut self, layer: L) -> L;
+    fn map_layer<L: Layer>(&mut self, layer: L) -> L;
 }
 
 impl<L: Layer> Sequential for L {

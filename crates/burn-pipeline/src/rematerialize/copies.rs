@@ -9,7 +9,7 @@ use burn::tensor::kind::Autodiff;
 use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::{Decays, LayerFacts, Norms, Statistics};
-use crate::layer::{LayerMapper, LayerVisitor, Sequential};
+use crate::layer::{Layer, LayerMapper, LayerVisitor, Sequential};
 use crate::signal::StageDevice;
 use crate::transfer::move_to;
 
@@ -182,7 +182,7 @@ impl<'a, F> OwnLayers<'a, F> {
 }
 
 impl<F: LayerMapper> LayerMapper for OwnLayers<'_, F> {
-    fn map_layer<L: Module>(&mut self, layer: L) -> L {
+    fn map_layer<L: Layer>(&mut self, layer: L) -> L {
         match self.is_own() {
             true => self.inner.map_layer(layer),
             false => layer,
