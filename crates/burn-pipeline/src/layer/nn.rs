@@ -1,6 +1,7 @@
 //! The modules of `burn::nn` as layers.
 
 use burn::nn;
+use burn::nn::attention::{MhaInput, MultiHeadAttention};
 use burn::tensor::{Int, Tensor};
 
 use super::{Layer, RankFree};
@@ -19,6 +20,17 @@ macro_rules! layer {
             }
         )+
     };
+}
+
+/// Attention of each sequence on itself, without a mask: `[n, length, d_model]` to the same. With a
+/// mask, or on another sequence, it is part of a layer of your own.
+impl Layer for MultiHeadAttention {
+    type Input = Tensor<3>;
+    type Output = Tensor<3>;
+
+    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        self.forward(MhaInput::self_attn(input)).context
+    }
 }
 
 macro_rules! rank_free {
