@@ -46,6 +46,11 @@ pub(crate) fn narrow<S: Signal>(signal: &S, range: Range<usize>) -> S {
 
 /// The parts as one signal, joined along the samples.
 pub(crate) fn concat<S: Signal>(parts: Vec<S>) -> Result<S, BatchShape> {
+    concat_along(parts, 0)
+}
+
+/// The parts as one signal, each of its tensors joined along dimension `dim`.
+pub(crate) fn concat_along<S: Signal>(parts: Vec<S>, dim: usize) -> Result<S, BatchShape> {
     let mut columns: Vec<VecDeque<Box<dyn Any>>> = Vec::new();
     for part in &parts {
         let mut tensors = Uniform(Tensors(VecDeque::new()));
@@ -62,6 +67,7 @@ pub(crate) fn concat<S: Signal>(parts: Vec<S>) -> Result<S, BatchShape> {
     let model = parts.next().ok_or(BatchShape::NoTensor)?;
     drop(parts);
     let mut join = Uniform(Join {
+        dim,
         columns,
         mismatch: None,
     });
@@ -104,6 +110,7 @@ impl TensorVisitor for Tensors {
 }
 
 struct Join {
+    dim: usize,
     columns: Vec<VecDeque<Box<dyn Any>>>,
     mismatch: Option<BatchShape>,
 }
@@ -123,7 +130,11 @@ impl TensorMapper for Join {
             self.mismatch = Some(BatchShape::Structure { first: 1, other: 1 });
             return tensor;
         };
-        let sizes = |tensor: &Tensor<D, K>| tensor.dims()[1..].to_vec();
+        let sizes = |tensor: &Tensor<D, K>| {
+            let mut sizes = tensor.dims().to_vec();
+            sizes.remove(self.dim);
+            sizes
+        };
         let first = sizes(&tensor);
         if let Some(other) = column.iter().map(sizes).find(|other| *other != first) {
             self.mismatch = Some(BatchShape::Sizes { first, other });
@@ -131,7 +142,7 @@ impl TensorMapper for Join {
         }
         match column.len() {
             1 => column.remove(0),
-            _ => Tensor::cat(column, 0),
+            _ => Tensor::cat(column, self.dim),
         }
     }
 }

@@ -16,7 +16,7 @@ pub use base::{Signal, SignalMapper, SignalVisitor};
 pub use erased::AnySignal;
 pub use skip::Skip;
 
-pub(crate) use batch::{BatchShape, batch_size, concat, narrow};
+pub(crate) use batch::{BatchShape, batch_size, concat, concat_along, narrow};
 pub(crate) use boundary::{StageDevice, flush, plain};
 pub(crate) use gradient::{FloatGradients, Passing, sum_of_floats};
 pub(crate) use member::Member;
