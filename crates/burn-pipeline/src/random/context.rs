@@ -79,6 +79,52 @@ pub(crate) fn enter_layer_of_step(layer: usize) -> Option<Entered> {
     }
 }
 
+/// The draws of a layer whose samples several parts of it share out: each draws what the whole
+/// layer draws for those samples.
+pub(crate) struct PartDraws {
+    start: Option<Place>,
+    num_calls: u64,
+}
+
+impl PartDraws {
+    /// At the start of the layer.
+    pub(crate) fn new() -> Self {
+        let start = PLACE.get();
+        Self {
+            num_calls: start.map_or(0, |place| place.num_calls),
+            start,
+        }
+    }
+
+    /// Run the part that has these of the layer's `num_samples`.
+    pub(crate) fn part<R>(
+        &mut self,
+        samples: &Range<usize>,
+        num_samples: usize,
+        f: impl FnOnce() -> R,
+    ) -> R {
+        let Some(start) = self.start else { return f() };
+        let place = match num_samples == start.num_samples {
+            true => Place {
+                first_sample: start.first_sample + samples.start,
+                num_samples: samples.len(),
+                ..start
+            },
+            false => start,
+        };
+        let entered = enter(place);
+        let result = f();
+        let drawn = PLACE.get().map_or(0, |place| place.num_calls);
+        drop(entered);
+        self.num_calls = self.num_calls.max(drawn);
+        PLACE.set(Some(Place {
+            num_calls: self.num_calls,
+            ..start
+        }));
+        result
+    }
+}
+
 /// The numbers of the next call, for a tensor of `num_elements`; nothing outside any step.
 pub(super) fn next_numbers(num_elements: usize) -> Option<Numbers> {
     let place = PLACE.get()?;
@@ -174,6 +220,20 @@ mod tests {
     fn a_sequence_within_a_layer_is_part_of_the_layer() {
         let _entered = enter_layer(1, 2, 3, 0..4);
         assert!(enter_layer_of_step(0).is_none());
+    }
+
+    #[test]
+    fn parts_of_a_layer_draw_what_the_whole_layer_draws() {
+        let _entered = enter_layer(1, 2, 3, 4..8);
+        let before = next_numbers(4).expect("within a layer");
+        let mut draws = PartDraws::new();
+        let first = draws.part(&(0..1), 4, || next_numbers(5).expect("within a layer"));
+        let second = draws.part(&(1..4), 4, || next_numbers(15).expect("within a layer"));
+        let after = next_numbers(4).expect("within a layer");
+        assert_eq!(first.key, second.key);
+        assert_eq!([first.first, second.first], [4 * 5, 5 * 5]);
+        assert!(before.key != first.key && first.key != after.key);
+        assert_eq!(after.first, 4);
     }
 
     #[test]

@@ -16,5 +16,5 @@ pub use dropout::{CountedDropout as Dropout, DropoutConfig};
 pub use key::layer_seed;
 pub use noise::{CountedNoise as GaussianNoise, GaussianNoiseConfig};
 
-pub(crate) use context::{Entered, enter_layer, enter_layer_of_step, enter_step};
+pub(crate) use context::{Entered, PartDraws, enter_layer, enter_layer_of_step, enter_step};
 pub(crate) use numbers::draw_on_device;
