@@ -12,6 +12,7 @@ mod rematerialize;
 #[cfg(feature = "remote")]
 mod remote;
 mod saved;
+mod shard;
 mod signal;
 #[cfg(feature = "train")]
 mod train;
@@ -20,10 +21,10 @@ mod waiting;
 
 pub use burn_pipeline_derive::{Sequential, Signal};
 pub use burn_pipeline_plan::{
-    CellFault, ChromeTrace, Cost, CostError, Costs, Gantt, Instruction, Memory, Op, Partition,
-    PartitionError, Rematerialization, Schedule, ScheduleError, ScheduleKind, SimulateError,
-    Simulation, Span, StageTime, Svg, Timeline, Wait, forward_only, recompute_early, rematerialize,
-    simulate, validate,
+    Axis, AxisReads, CellFault, ChromeTrace, Configuration, Cost, CostError, Costs, Gantt,
+    Instruction, Memory, Op, Partition, PartitionError, Reads, Region, Rematerialization, Schedule,
+    ScheduleError, ScheduleKind, Shape, SimulateError, Simulation, Span, StageTime, Svg, Timeline,
+    Wait, forward_only, recompute_early, rematerialize, simulate, validate,
 };
 
 pub use device::{DeviceError, available_devices, open_device, open_devices, probe_device};
@@ -44,6 +45,7 @@ pub use rematerialize::RandomLayers;
 #[cfg(feature = "remote")]
 pub use remote::Remote;
 pub use saved::{LoadError, Loaded, SaveError, Saved};
+pub use shard::{BytesMoved, LayerDescription, ShardError, Sharded, Transfers, layer_kinds, shard};
 pub use signal::{AnySignal, Signal, SignalMapper, SignalVisitor, Skip};
 #[cfg(feature = "train")]
 pub use train::{PipelineStep, PipelineStrategy};

@@ -1,0 +1,87 @@
+//! What a planner has to know of a model's layers.
+
+use burn_pipeline_plan::{Axis, Reads, Shape};
+
+use super::kinds::kind_of;
+use super::layout::Layout;
+use super::spread::dims_of;
+use crate::layer::{Layer, LayerVisitor, Sequential};
+use crate::signal::AnySignal;
+
+/// A layer as the search for its configuration sees it: see [`layer_kinds`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerDescription {
+    /// The path of its field, such as `blocks.0.linear`.
+    pub name: String,
+    /// The sizes of its output. Dimensions along which it can never be split count as channels.
+    pub shape: Shape,
+    /// The sizes of its input as the layer sees them, for [`reads`](Self::reads). They differ from
+    /// the output of the layer before where a layer rearranges it.
+    pub input: Shape,
+    /// What of its input a part of its output is made of.
+    pub reads: Reads,
+    /// The bytes of its parameters that a copy of it needs.
+    pub parameter_bytes: u64,
+    /// The axes that it can be split along.
+    pub splits: Vec<Axis>,
+    /// The greatest degree by channel that its parameters allow: channels, heads or groups; nothing
+    /// where it has no parameters to cut.
+    pub max_channel_degree: Option<usize>,
+    /// Whether the degree by channel must divide that.
+    pub channels_divide: bool,
+}
+
+/// Describe each layer of `model`, which `sample` passes through to tell the sizes. Without autodiff
+/// nothing draws random numbers, and no running statistics move.
+pub fn layer_kinds<S: Sequential>(model: &S, sample: S::Input) -> Vec<LayerDescription> {
+    let mut describe = Describe {
+        path: Vec::new(),
+        before: None,
+        signal: Some(AnySignal::new(sample)),
+        layers: Vec::new(),
+    };
+    model.visit_layers(&mut describe);
+    describe.layers
+}
+
+struct Describe {
+    path: Vec<String>,
+    before: Option<Layout>,
+    signal: Option<AnySignal>,
+    layers: Vec<LayerDescription>,
+}
+
+impl LayerVisitor for Describe {
+    fn enter(&mut self, name: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn visit_layer<L: Layer>(&mut self, layer: &L) {
+        let kind = kind_of(layer, self.before.as_ref());
+        self.before = kind.output_layout();
+        let signal = self.signal.take().expect("what the layer before has sent");
+        let input: L::Input = signal.into_signal();
+        let input_dims = dims_of(&input);
+        let output = layer.forward(input);
+
+        let splits = kind.splits();
+        let channels = kind.channels().filter(|_| splits.contains(&Axis::Channel));
+        let shape = kind.input_layout().shape(&input_dims);
+        let layout = kind.output_layout().unwrap_or_else(Layout::samples);
+        self.layers.push(LayerDescription {
+            name: self.path.join("."),
+            shape: layout.full_shape(&dims_of(&output)),
+            input: kind.input_layout().full_shape(&input_dims),
+            reads: kind.reads(layer, &shape),
+            parameter_bytes: kind.parameter_bytes(layer).all,
+            splits,
+            max_channel_degree: channels.map(|channels| channels.num),
+            channels_divide: channels.is_some_and(|channels| channels.equal),
+        });
+        self.signal = Some(AnySignal::new(output));
+    }
+
+    fn exit(&mut self) {
+        self.path.pop();
+    }
+}
