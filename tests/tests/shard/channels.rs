@@ -1,0 +1,209 @@
+//! Layers whose parameters are cut by channel.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::activation::Tanh;
+use burn::nn::conv::{
+    Conv1dConfig, Conv2d, Conv2dConfig, Conv3dConfig, ConvTranspose1dConfig, ConvTranspose2dConfig,
+};
+use burn::nn::{
+    EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, LinearLayout,
+    PaddingConfig2d, Relu,
+};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use burn_pipeline::{Layer, Lift, Ranked, lift, ranked, shard};
+use rstest::rstest;
+
+use super::support::{check, places, split};
+
+fn linear<const D: usize>(inputs: usize, outputs: usize, device: &Device) -> Ranked<Linear, D> {
+    ranked(LinearConfig::new(inputs, outputs).init(device))
+}
+
+#[rstest]
+#[case([2, 1, 1, 1], [1, 2, 1, 1], [2, 1, 1, 1])]
+#[case([1, 3, 1, 1], [1, 2, 1, 1], [1, 2, 1, 1])]
+#[case([2, 2, 1, 1], [4, 1, 1, 1], [1, 3, 1, 1])]
+#[case([1, 1, 1, 1], [2, 2, 1, 1], [2, 2, 1, 1])]
+fn fully_connected_layers(#[case] a: [usize; 4], #[case] b: [usize; 4], #[case] c: [usize; 4]) {
+    let make = |device: &Device| {
+        (
+            linear::<2>(5, 7, device),
+            ranked::<Relu, 2>(Relu::new()),
+            linear::<2>(7, 3, device),
+        )
+    };
+    check(make, &[a, b, c].map(split), &[5, 5]);
+    check(make, &[a, b, c].map(split), &[1, 5]);
+}
+
+#[rstest]
+#[case([2, 1, 1, 1], [1, 2, 2, 1], [1, 1, 3, 1])]
+#[case([1, 1, 4, 1], [1, 4, 1, 1], [2, 1, 2, 1])]
+#[case([1, 2, 2, 1], [1, 1, 1, 1], [1, 1, 2, 1])]
+fn layers_over_sequences(#[case] a: [usize; 4], #[case] b: [usize; 4], #[case] c: [usize; 4]) {
+    let make = |device: &Device| -> (_, _, Ranked<LayerNorm, 3>, _) {
+        (
+            linear::<3>(4, 6, device),
+            ranked::<Tanh, 3>(Tanh::new()),
+            ranked(LayerNormConfig::new(6).init(device)),
+            linear::<3>(6, 5, device),
+        )
+    };
+    check(make, &[a, b, c, a].map(split), &[3, 5, 4]);
+}
+
+#[rstest]
+#[case([1, 1, 2, 2])]
+#[case([2, 2, 1, 2])]
+#[case([1, 3, 2, 1])]
+fn layers_over_grids(#[case] degrees: [usize; 4]) {
+    let make = |device: &Device| (linear::<4>(4, 6, device), ranked::<Relu, 4>(Relu::new()));
+    check(make, &[degrees; 2].map(split), &[2, 3, 5, 4]);
+}
+
+#[rstest]
+#[case([1, 1, 1, 1])]
+#[case([3, 1, 1, 1])]
+#[case([1, 3, 1, 1])]
+#[case([2, 2, 2, 1])]
+fn an_embedding(#[case] degrees: [usize; 4]) {
+    let make = |device: &Device| {
+        (
+            EmbeddingConfig::new(7, 5).init(device),
+            linear::<3>(5, 2, device),
+        )
+    };
+    check(make, &[split(degrees), split([1, 2, 1, 1])], &[4, 3]);
+}
+
+#[test]
+fn a_lifted_linear_layer_behind_an_image() {
+    let make = |device: &Device| -> (Conv2d, Lift<Linear, Tensor<4>, Tensor<2>>) {
+        (
+            Conv2dConfig::new([2, 3], [2, 2]).init(device),
+            lift(
+                LinearConfig::new(3 * 3 * 2, 5).init(device),
+                |linear, image| linear.forward(image.flatten::<2>(1, 3)),
+            ),
+        )
+    };
+    for degrees in [[1, 2, 1, 1], [2, 2, 1, 1], [1, 4, 1, 1], [3, 1, 1, 1]] {
+        check(make, &[split([1, 1, 2, 2]), split(degrees)], &[3, 2, 4, 3]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "its function mixes the channels of its output")]
+fn a_lifted_softmax_is_found_out() {
+    let device = Device::flex();
+    let layer: Lift<Linear, Tensor<2>, Tensor<2>> =
+        lift(LinearConfig::new(3, 4).init(&device), |linear, input| {
+            softmax(linear.forward(input), 1)
+        });
+    let sharded = shard(layer, &[split([1, 4, 1, 1])], &places(4)).unwrap();
+    sharded.forward(Tensor::ones([2, 3], &device));
+}
+
+#[test]
+fn a_linear_layer_whose_weights_are_kept_by_columns() {
+    let make = |device: &Device| -> Ranked<Linear, 2> {
+        let config = LinearConfig::new(4, 6).with_layout(LinearLayout::Col);
+        ranked(config.with_bias(false).init(device))
+    };
+    check(make, &[split([1, 4, 1, 1])], &[3, 4]);
+}
+
+#[rstest]
+#[case::whole(1, 6, 5)]
+#[case::in_groups(2, 6, 8)]
+#[case::in_more_groups(4, 4, 8)]
+#[case::depthwise(6, 6, 6)]
+fn convolutions(#[case] groups: usize, #[case] inputs: usize, #[case] outputs: usize) {
+    let inputs = inputs / groups * groups;
+    let make = |device: &Device| {
+        let config = Conv2dConfig::new([inputs, outputs], [3, 2]).with_groups(groups);
+        let padding = PaddingConfig2d::Explicit(1, 0, 1, 1);
+        config.with_padding(padding).init(device)
+    };
+    for degrees in [[1, 2, 1, 1], [2, 2, 1, 1], [1, 2, 2, 1]] {
+        check(make, &[split(degrees)], &[3, inputs, 5, 4]);
+    }
+    let degree = match groups {
+        1 => 5,
+        _ => groups,
+    };
+    check(make, &[split([1, degree, 1, 1])], &[2, inputs, 5, 4]);
+}
+
+#[test]
+fn convolutions_over_signals_and_volumes() {
+    let signals = |device: &Device| Conv1dConfig::new(3, 5, 3).init(device);
+    check(signals, &[split([1, 3, 1, 2])], &[2, 3, 7]);
+    let volumes = |device: &Device| Conv3dConfig::new([2, 3], [2, 2, 2]).init(device);
+    check(volumes, &[split([2, 2, 1, 1])], &[3, 2, 3, 4, 3]);
+}
+
+#[test]
+fn transposed_convolutions() {
+    let signals = |device: &Device| ConvTranspose1dConfig::new([3, 5], 3).init(device);
+    check(signals, &[split([1, 3, 1, 1])], &[2, 3, 4]);
+    let images = |device: &Device| {
+        let config = ConvTranspose2dConfig::new([3, 4], [3, 2]);
+        config.with_stride([2, 2]).init(device)
+    };
+    check(images, &[split([2, 2, 1, 1])], &[3, 3, 4, 2]);
+}
+
+#[test]
+fn every_piece_is_a_part_and_nothing_whole_is_left() {
+    let make = |device: &Device| (linear::<2>(5, 7, device), linear::<2>(7, 4, device));
+    let sharded = check(make, &[[1, 3, 1, 1], [1, 2, 1, 1]].map(split), &[2, 5]);
+    let mut shapes = Shapes::default();
+    sharded.visit(&mut shapes);
+    let named = |(path, shape): &(String, Vec<usize>)| format!("{path} {shape:?}");
+    let found: Vec<_> = shapes.found.iter().map(named).collect();
+    assert_eq!(
+        found,
+        [
+            "0.0.weight [5, 2]",
+            "0.0.bias [2]",
+            "0.1.weight [5, 2]",
+            "0.1.bias [2]",
+            "0.2.weight [5, 3]",
+            "0.2.bias [3]",
+            "1.0.weight [7, 2]",
+            "1.0.bias [2]",
+            "1.1.weight [7, 2]",
+            "1.1.bias [2]",
+        ]
+    );
+    let [one, other] = burn_pipeline_tests::devices::two_devices();
+    let on = [
+        &one, &one, &other, &other, &one, &one, &one, &one, &other, &other,
+    ];
+    assert!(shapes.devices.iter().eq(on));
+}
+
+#[derive(Default)]
+struct Shapes {
+    path: Vec<String>,
+    found: Vec<(String, Vec<usize>)>,
+    devices: Vec<Device>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found
+            .push((self.path.join("."), param.dims().to_vec()));
+        self.devices.push(param.device());
+    }
+}

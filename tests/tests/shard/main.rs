@@ -1,0 +1,14 @@
+//! Layer-wise parallelism: a model in parts does what the whole model does.
+
+mod attention;
+mod batch_norm;
+mod channels;
+mod errors;
+mod module;
+mod pooling;
+mod random;
+mod redistribution;
+mod samples;
+mod support;
+mod training;
+mod windows;
