@@ -21,10 +21,17 @@ mod waiting;
 
 pub use burn_pipeline_derive::{Sequential, Signal};
 pub use burn_pipeline_plan::{
-    Axis, AxisReads, CellFault, ChromeTrace, Configuration, Cost, CostError, Costs, Gantt,
-    Instruction, Memory, Op, Partition, PartitionError, Reads, Region, Rematerialization, Schedule,
-    ScheduleError, ScheduleKind, Shape, SimulateError, Simulation, Span, StageTime, Svg, Timeline,
-    Wait, forward_only, recompute_early, rematerialize, simulate, validate,
+    Alternative, Axis, AxisReads, Baseline, BestPartition, CellFault, ChromeTrace, Cluster,
+    ClusterError, Comparison, ComparisonSvg, Configuration, Convolution, Cost, CostError, Costs,
+    DeviceSpec, Edge, Elimination, EliminationStep, Explanation, Finding, Gantt, Graph,
+    GraphBuilder, GraphError, Host, Instruction, LayerCost, LayerProfile, Layerwise,
+    LayerwiseError, Link, Measurement, Memory, MoreMicroBatches, Node, NodeSeconds, Op, Partition,
+    PartitionError, PartitionProblem, Plan, PlanError, Planner, Profile, ProfileCosts,
+    ProfileCostsError, ProfileError, Reads, Region, Rematerialization, Schedule, ScheduleError,
+    ScheduleKind, Sending, Shape, SharedParameter, SimulateError, Simulation, Span, StageDevice,
+    StageMemory, StageTime, StepCost, Strategy, StrategyCost, Svg, Synchronization, Timeline,
+    UnsolvableError, Value, Wait, Window, forward_only, recompute_early, rematerialize, simulate,
+    validate,
 };
 
 pub use device::{DeviceError, available_devices, open_device, open_devices, probe_device};
@@ -45,7 +52,9 @@ pub use rematerialize::RandomLayers;
 #[cfg(feature = "remote")]
 pub use remote::Remote;
 pub use saved::{LoadError, Loaded, SaveError, Saved};
-pub use shard::{BytesMoved, LayerDescription, ShardError, Sharded, Transfers, layer_kinds, shard};
+pub use shard::{
+    BytesMoved, LayerDescription, ShardError, Sharded, Transfers, layer_graph, layer_kinds, shard,
+};
 pub use signal::{AnySignal, Signal, SignalMapper, SignalVisitor, Skip};
 #[cfg(feature = "train")]
 pub use train::{PipelineStep, PipelineStrategy};

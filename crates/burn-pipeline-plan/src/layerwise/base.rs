@@ -101,7 +101,7 @@ impl<'a> Layerwise<'a> {
     /// If there is no such layer.
     pub fn configurations(&self, node: usize) -> Vec<Configuration> {
         let node = &self.graph.nodes()[node];
-        legal_configurations(&node.shape, &node.axes, self.num_devices())
+        legal_configurations(node, self.num_devices())
     }
 
     /// What a step costs under given configurations, one for each layer.
@@ -224,7 +224,7 @@ impl<'a> Layerwise<'a> {
 
     fn check(&self, node: &Node, configuration: Configuration) -> Result<(), LayerwiseError> {
         let num_devices = self.num_devices();
-        let legal = legal_configurations(&node.shape, &node.axes, num_devices);
+        let legal = legal_configurations(node, num_devices);
         match legal.contains(&configuration) {
             true => Ok(()),
             false => Err(LayerwiseError::NotLegal {

@@ -1,22 +1,23 @@
 //! Which configurations a layer may have.
 
-use super::{Axis, Configuration, Shape};
+use super::{Axis, Configuration, Node};
 
 /// The configurations of a layer for so many devices: degrees along its axes, no larger than the
-/// size along each, whose product divides the number of devices (Jia et al., 2018, section 5.1).
+/// size along each, whose product divides the number of devices (Jia et al., 2018, section 5.1). A
+/// degree by channel divides the units that channels come in.
 ///
 /// They are in the order of their degrees, that of the width first and that of the samples last.
-pub(crate) fn legal_configurations(
-    shape: &Shape,
-    axes: &[Axis],
-    num_devices: usize,
-) -> Vec<Configuration> {
+pub(crate) fn legal_configurations(node: &Node, num_devices: usize) -> Vec<Configuration> {
     let degrees = |axis: Axis, parts: usize| {
-        let largest = match axes.contains(&axis) {
-            true => shape.size(axis).min(num_devices),
+        let largest = match node.axes.contains(&axis) {
+            true => node.shape.size(axis).min(num_devices),
             false => 1,
         };
-        let divides = move |it: &usize| num_devices.is_multiple_of(parts * it);
+        let units = node.channel_units.filter(|_| axis == Axis::Channel);
+        let divides = move |it: &usize| {
+            num_devices.is_multiple_of(parts * it)
+                && units.is_none_or(|units| units.is_multiple_of(*it))
+        };
         (1..=largest).filter(divides)
     };
     let mut configurations = Vec::new();
@@ -36,6 +37,7 @@ pub(crate) fn legal_configurations(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Shape;
     use rstest::rstest;
 
     #[rstest]
@@ -52,7 +54,11 @@ mod tests {
         #[case] num_devices: usize,
         #[case] expected: usize,
     ) {
-        let found = legal_configurations(&Shape(sizes), axes, num_devices);
+        let node = Node {
+            axes: axes.to_vec(),
+            ..Node::new("toy", Shape(sizes))
+        };
+        let found = legal_configurations(&node, num_devices);
         assert_eq!(found.len(), expected);
         assert_eq!(found[0], Configuration::WHOLE);
         assert!(
@@ -60,5 +66,16 @@ mod tests {
                 .iter()
                 .all(|it| num_devices.is_multiple_of(it.num_parts()))
         );
+    }
+    #[test]
+    fn a_degree_by_channel_divides_the_heads() {
+        let node = Node {
+            axes: vec![Axis::Channel],
+            channel_units: Some(6),
+            ..Node::new("attention", Shape([8, 48, 1, 1]))
+        };
+        let degrees = legal_configurations(&node, 8);
+        let degrees: Vec<_> = degrees.iter().map(|it| it.channel).collect();
+        assert_eq!(degrees, [1, 2]);
     }
 }

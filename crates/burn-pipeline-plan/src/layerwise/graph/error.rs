@@ -10,6 +10,12 @@ pub enum GraphError {
     #[error("the graph has no layers: give it at least one")]
     NoNodes,
 
+    /// The profile is of another model.
+    #[error(
+        "the model has {num_layers} layers, but the profile is of {profiled}: profile this model"
+    )]
+    Profile { num_layers: usize, profiled: usize },
+
     /// Two layers cannot be told apart.
     #[error("layers {first} and {second} are both named `{name}`: give each a name of its own")]
     SameName {

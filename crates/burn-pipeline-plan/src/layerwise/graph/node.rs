@@ -39,6 +39,10 @@ pub struct Node {
     /// The axes along which it may be split.
     #[serde(default)]
     pub axes: Vec<Axis>,
+    /// The number of units that its channels come in, heads or groups, if they come in any: a
+    /// degree by channel divides it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_units: Option<usize>,
     /// The floating point operations of the forward pass over the whole mini-batch.
     #[serde(default)]
     pub forward_flops: u64,
@@ -81,6 +85,7 @@ impl Node {
             shape,
             inputs: Vec::new(),
             axes: Vec::new(),
+            channel_units: None,
             forward_flops: 0,
             backward_flops: 0,
             seconds: None,

@@ -209,7 +209,7 @@ mod tests {
         super::super::{cost::Group, legal::legal_configurations},
         *,
     };
-    use crate::{Axis, Cluster, DeviceSpec, Host, Link, Reads, Shape};
+    use crate::{Axis, Cluster, DeviceSpec, Host, Link, Node, Reads, Shape};
     use proptest::prelude::*;
 
     fn link() -> impl Strategy<Value = Link> {
@@ -292,8 +292,15 @@ mod tests {
         #[test]
         fn a_table_has_the_time_of_each_pair(group in group(), transfer in transfer()) {
             let num_devices = group.num_devices();
-            let from = legal_configurations(&transfer.producer, &Axis::ALL, num_devices);
-            let to = legal_configurations(&transfer.consumer, &Axis::ALL, num_devices);
+            let configurations = |shape| {
+                let node = Node {
+                    axes: Axis::ALL.to_vec(),
+                    ..Node::new("toy", shape)
+                };
+                legal_configurations(&node, num_devices)
+            };
+            let from = configurations(transfer.producer);
+            let to = configurations(transfer.consumer);
             let receivers = Receivers::new(&group);
             let mut tables = TransferTables::new(&receivers, num_devices);
             let table = tables.table(&transfer, &from, &to);
