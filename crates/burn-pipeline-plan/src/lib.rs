@@ -57,7 +57,7 @@ pub use plan::{
     Alternative, Explanation, Finding, MoreMicroBatches, Plan, PlanError, Planner, StageMemory,
 };
 pub use profile::{
-    LayerProfile, Measurement, Profile, ProfileCosts, ProfileCostsError, ProfileError,
+    BytesSource, LayerProfile, Measurement, Profile, ProfileCosts, ProfileCostsError, ProfileError,
     SharedParameter,
 };
 pub use schedule::{

@@ -32,6 +32,10 @@ pub enum PipelineError {
     #[error("{0}")]
     Worker(String),
 
+    /// A model could not be profiled.
+    #[error("{0}")]
+    Profile(String),
+
     /// An optimizer's step could not be taken.
     #[error("{0}")]
     Optimizer(String),

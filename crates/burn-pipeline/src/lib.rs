@@ -7,6 +7,7 @@ mod layer;
 mod optimizer;
 mod pipeline;
 mod placement;
+mod profile;
 mod random;
 mod rematerialize;
 #[cfg(feature = "remote")]
@@ -21,9 +22,9 @@ mod waiting;
 
 pub use burn_pipeline_derive::{Sequential, Signal};
 pub use burn_pipeline_plan::{
-    Alternative, Axis, AxisReads, Baseline, BestPartition, CellFault, ChromeTrace, Cluster,
-    ClusterError, Comparison, ComparisonSvg, Configuration, Convolution, Cost, CostError, Costs,
-    DeviceSpec, Edge, Elimination, EliminationStep, Explanation, Finding, Gantt, Graph,
+    Alternative, Axis, AxisReads, Baseline, BestPartition, BytesSource, CellFault, ChromeTrace,
+    Cluster, ClusterError, Comparison, ComparisonSvg, Configuration, Convolution, Cost, CostError,
+    Costs, DeviceSpec, Edge, Elimination, EliminationStep, Explanation, Finding, Gantt, Graph,
     GraphBuilder, GraphError, Host, Instruction, LayerCost, LayerProfile, Layerwise,
     LayerwiseError, Link, Measurement, Memory, MoreMicroBatches, Node, NodeSeconds, Op, Partition,
     PartitionError, PartitionProblem, Plan, PlanError, Planner, Profile, ProfileCosts,
@@ -45,6 +46,7 @@ pub use optimizer::{
 };
 pub use pipeline::{PipelineConfig, PipelineModule, Precision, Reduction, StepOutput, TrainStep};
 pub use placement::Placement;
+pub use profile::{MeasuredLink, Profiler, measure_links, measured_cluster, profile};
 pub use random::{
     Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, layer_seed, with_random_step,
 };

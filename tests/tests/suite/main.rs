@@ -18,6 +18,7 @@ mod partial;
 mod pipeline_optimizer;
 mod placement;
 mod precision;
+mod profile;
 mod records;
 mod saving;
 mod schedules;

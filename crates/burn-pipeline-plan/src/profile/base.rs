@@ -12,8 +12,11 @@ pub struct Measurement {
     pub forward: f64,
     /// The time of a forward pass that records its graph, in seconds.
     pub recorded_forward: f64,
-    /// The time of a backward pass, in seconds.
+    /// The time of a backward pass through the layer, in seconds.
     pub backward: f64,
+    /// The time that a backward pass takes to begin with the gradient of what the layer sends, in
+    /// seconds. The last layer of a stage takes it on top, where no loss follows.
+    pub pull_back: f64,
     /// The bytes that a recorded forward pass keeps until the backward pass, its output among them
     /// where that is kept, its input not.
     pub activation_bytes: u64,
@@ -33,6 +36,33 @@ pub struct LayerProfile {
     /// What was measured, by increasing number of samples: one entry is scaled to other numbers
     /// of samples, several are interpolated.
     pub measurements: Vec<Measurement>,
+}
+
+/// Where the bytes that layers keep for their backward passes are known from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BytesSource {
+    /// From whoever wrote the profile.
+    #[default]
+    Given,
+    /// Counted by an allocator, while a layer ran.
+    Counted,
+    /// Read from the memory pools of the device, while a layer ran.
+    DevicePools,
+    /// From shapes: what a layer sends, and nothing of what it keeps besides. Most layers keep
+    /// several times as much.
+    Shapes,
+}
+
+impl BytesSource {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Given => "as given",
+            Self::Counted => "counted by an allocator",
+            Self::DevicePools => "read from the device's memory pools",
+            Self::Shapes => "from shapes: what layers send, nothing besides",
+        }
+    }
 }
 
 /// A parameter that several layers hold: tied weights.
@@ -56,6 +86,9 @@ pub struct Profile {
     pub device: String,
     /// The bytes of the model's input, per sample.
     pub input_bytes_per_sample: f64,
+    /// Where the bytes kept for backward passes are known from.
+    #[serde(default)]
+    pub bytes_source: BytesSource,
     /// The layers, in their order along the model.
     pub layers: Vec<LayerProfile>,
     /// The parameters that several layers hold.
@@ -150,6 +183,7 @@ fn check_measurements(
             ("forward pass", it.forward),
             ("recorded forward pass", it.recorded_forward),
             ("backward pass", it.backward),
+            ("start of the backward pass", it.pull_back),
         ];
         let wrong = |time: &&(&str, f64)| !time.1.is_finite() || time.1 < 0.0;
         if let Some(&(field, seconds)) = times.iter().find(wrong) {
@@ -192,6 +226,7 @@ fn interpolate(measurements: &[Measurement], num_samples: usize) -> Measurement 
         forward: line(|it| it.forward),
         recorded_forward: line(|it| it.recorded_forward),
         backward: line(|it| it.backward),
+        pull_back: line(|it| it.pull_back),
         activation_bytes: line(|it| it.activation_bytes as f64).round() as u64,
         output_bytes: line(|it| it.output_bytes as f64).round() as u64,
     }
@@ -205,6 +240,7 @@ fn scaled(only: &Measurement, num_samples: usize) -> Measurement {
         forward: only.forward * factor,
         recorded_forward: only.recorded_forward * factor,
         backward: only.backward * factor,
+        pull_back: only.pull_back * factor,
         activation_bytes: bytes(only.activation_bytes),
         output_bytes: bytes(only.output_bytes),
     }
@@ -221,6 +257,7 @@ mod tests {
             forward,
             recorded_forward: forward,
             backward: 2.0 * forward,
+            pull_back: 0.0,
             activation_bytes: 100 * num_samples as u64,
             output_bytes: 10 * num_samples as u64,
         }
@@ -230,6 +267,7 @@ mod tests {
         Profile {
             device: "toy".to_string(),
             input_bytes_per_sample: 4.0,
+            bytes_source: BytesSource::Given,
             layers: vec![LayerProfile {
                 name: "blocks.0".to_string(),
                 parameter_bytes: 8,

@@ -50,4 +50,8 @@ pub enum ProfileError {
         layer: usize,
         num_layers: usize,
     },
+
+    /// The stored form is none.
+    #[error("this is no profile: {0}; mend it there, or measure again")]
+    Json(String),
 }

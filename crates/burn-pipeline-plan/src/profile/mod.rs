@@ -3,7 +3,8 @@
 mod base;
 mod costs;
 mod error;
+mod json;
 
-pub use base::{LayerProfile, Measurement, Profile, SharedParameter};
+pub use base::{BytesSource, LayerProfile, Measurement, Profile, SharedParameter};
 pub use costs::{ProfileCosts, ProfileCostsError};
 pub use error::ProfileError;

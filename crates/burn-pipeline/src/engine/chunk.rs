@@ -17,14 +17,14 @@ use crate::rematerialize::{Pass, StageCopies};
 use crate::signal::{AnySignal, FloatGradients, Passing, Witness};
 
 /// What an instruction waited for.
-pub(super) enum Arrival {
+pub(crate) enum Arrival {
     Boundary(AnySignal),
     Gradient(FloatGradients),
     Nothing,
 }
 
 /// The layers of one chunk at work on a step.
-pub(super) struct Chunk<M> {
+pub(crate) struct Chunk<M> {
     task: ChunkTask,
     copies: StageCopies<M>,
     recomputed: HashSet<usize>,
@@ -37,7 +37,7 @@ pub(super) struct Chunk<M> {
 
 impl<M: Sequential> Chunk<M> {
     /// Make the copies of the layers that the step works on.
-    pub(super) fn new(task: ChunkTask, model: M, recomputed: HashSet<usize>) -> Self {
+    pub(crate) fn new(task: ChunkTask, model: M, recomputed: HashSet<usize>) -> Self {
         let layers = &task.layers;
         // What nothing is run backward through is not run forward again.
         let recomputed = match task.trains {
@@ -66,7 +66,7 @@ impl<M: Sequential> Chunk<M> {
         }
     }
 
-    pub(super) fn layers(&self) -> &StageLayers {
+    pub(crate) fn layers(&self) -> &StageLayers {
         &self.task.layers
     }
 
@@ -97,7 +97,7 @@ impl<M: Sequential> Chunk<M> {
         }
     }
 
-    pub(super) fn execute(
+    pub(crate) fn execute(
         &mut self,
         instruction: Instruction,
         arrival: Arrival,
@@ -128,7 +128,7 @@ impl<M: Sequential> Chunk<M> {
     }
 
     /// Drop the ends of its channels, so that the stages beside it stop.
-    pub(super) fn abandon(self) -> Abandoned<M> {
+    pub(crate) fn abandon(self) -> Abandoned<M> {
         Abandoned::new(self.copies, self.kept)
     }
 

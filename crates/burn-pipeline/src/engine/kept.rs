@@ -29,7 +29,7 @@ pub(super) enum Outputs {
 }
 
 /// What is left of a chunk whose step has failed: graphs to be taken out of memory.
-pub(super) struct Abandoned<M> {
+pub(crate) struct Abandoned<M> {
     copies: StageCopies<M>,
     kept: HashMap<usize, Kept<M>>,
 }
@@ -40,7 +40,7 @@ impl<M: Sequential> Abandoned<M> {
     }
 
     /// Take every graph that was recorded out of memory, by one backward pass through the leaves.
-    pub(super) fn sweep(self) {
+    pub(crate) fn sweep(self) {
         let Self { copies, kept } = self;
         // A device that has failed may fail here again: there is nothing more to save then.
         let _ = catch_unwind(AssertUnwindSafe(|| {

@@ -33,10 +33,14 @@ mod watch;
 mod worker;
 
 pub(crate) use cancel::Cancel;
+pub(crate) use chunk::{Arrival, Chunk};
 pub(crate) use home::Home;
+pub(crate) use inbox::{Inbox, mailbox};
 pub(crate) use infer::infer;
+pub(crate) use layers::StageLayers;
 pub(crate) use post_mortem::{Noticed, Scene, explained};
+pub(crate) use report::{Halt, Position};
 pub(crate) use step::{Step, train};
-pub(crate) use task::LossEnd;
+pub(crate) use task::{ChunkTask, LossEnd, Sink, Source};
 pub(crate) use watch::gather;
 pub(crate) use worker::Workers;

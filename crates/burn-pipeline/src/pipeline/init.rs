@@ -154,7 +154,7 @@ fn check_parts(
 }
 
 /// Turns a whole model to training: a layer without parameters does not show what it was made for.
-struct Train;
+pub(crate) struct Train;
 
 impl LayerMapper for Train {
     fn map_layer<L: Module>(&mut self, layer: L) -> L {

@@ -21,4 +21,6 @@ pub(crate) use loss::weigh;
 pub use precision::Precision;
 pub use step::{Reduction, StepOutput, TrainStep};
 
-pub(crate) use base::Runtime;
+pub(crate) use base::{Runtime, num_samples};
+pub(crate) use init::Train;
+pub(crate) use loss::MicroLoss;

@@ -3,6 +3,7 @@ use std::any::Any;
 use burn::tensor::{Gradients, Tensor};
 
 use super::boundary::witness;
+use super::size::{copied, num_bytes};
 use super::{FloatGradients, Passing, Signal, StageDevice, plain, sum_of_floats};
 
 /// A [`Signal`] of a type that only the two layers beside it know.
@@ -37,6 +38,16 @@ impl AnySignal {
 
     pub(crate) fn receive(self, stage: &StageDevice) -> Self {
         self.0.receive(stage)
+    }
+
+    /// The bytes of all tensors, those in skips too.
+    pub(crate) fn num_bytes(&self) -> u64 {
+        self.0.num_bytes()
+    }
+
+    /// The same without autodiff, in memory that nothing else holds.
+    pub(crate) fn copied(&self) -> Self {
+        self.0.copied()
     }
 
     pub(crate) fn cast(self, stage: &StageDevice) -> Self {
@@ -96,6 +107,8 @@ trait Erased: Send {
     fn duplicate(&self) -> AnySignal;
     fn into_plain(self: Box<Self>) -> AnySignal;
     fn receive(self: Box<Self>, stage: &StageDevice) -> AnySignal;
+    fn num_bytes(&self) -> u64;
+    fn copied(&self) -> AnySignal;
     fn cast(self: Box<Self>, stage: &StageDevice) -> AnySignal;
     fn into_leaves(self: Box<Self>, stage: &StageDevice, require_grad: bool) -> AnySignal;
     fn gradients(
@@ -129,6 +142,14 @@ impl<S: Signal> Erased for S {
 
     fn receive(self: Box<Self>, stage: &StageDevice) -> AnySignal {
         AnySignal::new(stage.receive(*self))
+    }
+
+    fn num_bytes(&self) -> u64 {
+        num_bytes(self)
+    }
+
+    fn copied(&self) -> AnySignal {
+        AnySignal::new(copied(self.clone()))
     }
 
     fn cast(self: Box<Self>, stage: &StageDevice) -> AnySignal {
