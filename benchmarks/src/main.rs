@@ -13,6 +13,7 @@ mod memory;
 mod models;
 mod numbers;
 mod optimizer;
+mod planner;
 #[cfg(feature = "remote")]
 mod remote;
 mod report;
@@ -71,6 +72,8 @@ enum Bench {
     Optimizer(optimizer::Optimizer),
     /// What clipping by the norm of all gradients adds to a step.
     Clipping(clipping::Clipping),
+    /// Steps as a profile predicts them beside measured ones.
+    Planner(planner::Planner),
     /// Time and memory that it takes to simulate thousands of stages and micro-batches.
     Simulation(simulation::Simulation),
     /// Bytes moved and time of a step of a U-Net, with skips and through the stages.
@@ -112,6 +115,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Bench::Dropout(bench) => bench.run(&report, &devices)?,
         Bench::Optimizer(bench) => bench.run(&report, &devices)?,
         Bench::Clipping(bench) => bench.run(&report, &devices)?,
+        Bench::Planner(bench) => bench.run(&report, &devices)?,
         Bench::Simulation(bench) => bench.run(&report),
         Bench::Skips(bench) => bench.run(&report, &devices)?,
         #[cfg(feature = "remote")]

@@ -1,4 +1,4 @@
-//! Stacks of equal layers, so that even partitions are balanced ones.
+//! Stacks of equal layers, so that even partitions are balanced ones, and one that is not.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -120,6 +120,47 @@ pub fn convolutions(num_layers: usize, num_channels: usize, device: &Device) -> 
         activation: Relu::new(),
     };
     (0..num_layers).map(|_| convolution()).collect()
+}
+
+/// A 3x3 convolution that may change the channels and halve the size.
+#[derive(Module, Debug)]
+pub struct Uneven {
+    convolution: Conv2d,
+    activation: Relu,
+}
+
+impl Layer for Uneven {
+    type Input = Tensor<4>;
+    type Output = Tensor<4>;
+
+    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.activation.forward(self.convolution.forward(input))
+    }
+}
+
+/// Ten convolutions of `[batch, 3, 32, 32]` to `[batch, 128, 4, 4]`: few channels at full size
+/// first, many later.
+pub fn uneven_convolutions(device: &Device) -> Vec<Uneven> {
+    let layers = [
+        (3, 16, 1),
+        (16, 16, 1),
+        (16, 16, 1),
+        (16, 32, 2),
+        (32, 32, 1),
+        (32, 64, 2),
+        (64, 64, 1),
+        (64, 64, 1),
+        (64, 128, 2),
+        (128, 128, 1),
+    ];
+    let uneven = |(inputs, outputs, stride)| Uneven {
+        convolution: Conv2dConfig::new([inputs, outputs], [3, 3])
+            .with_stride([stride, stride])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+            .init(device),
+        activation: Relu::new(),
+    };
+    layers.into_iter().map(uneven).collect()
 }
 
 /// An input and a target of `shape`, without autodiff.

@@ -1,0 +1,145 @@
+//! What a profile predicts, beside what happens.
+
+mod accuracy;
+mod bytes;
+mod case;
+mod costs;
+mod partition;
+
+use burn_pipeline::{DeviceError, Rematerialization, ScheduleKind, Sequential};
+use clap::{Args, ValueEnum};
+
+use self::case::Case;
+use crate::devices::Devices;
+use crate::models;
+use crate::report::Report;
+
+/// The flags of `planner`.
+#[derive(Args)]
+pub struct Planner {
+    /// What to compare.
+    #[arg(long, value_delimiter = ',', default_values_t = [Part::Accuracy, Part::Partition])]
+    parts: Vec<Part>,
+    /// Which models.
+    #[arg(long, value_delimiter = ',', default_values_t = [Model::Transformer, Model::Convolution, Model::Mlp])]
+    models: Vec<Model>,
+    /// Which schedules.
+    #[arg(long, value_delimiter = ',', default_values_t = [
+        ScheduleKind::GPipe,
+        ScheduleKind::OneForwardOneBackward,
+        ScheduleKind::Interleaved { num_chunks: 2 },
+        ScheduleKind::BreadthFirst { num_chunks: 2 },
+    ])]
+    schedules: Vec<ScheduleKind>,
+    /// Which rematerializations.
+    #[arg(long, value_delimiter = ',', default_values_t = [Rematerialization::Never, Rematerialization::ExceptLast, Rematerialization::Always])]
+    rematerialization: Vec<Rematerialization>,
+    /// The number of micro-batches.
+    #[arg(long, default_value_t = 8)]
+    micro_batches: usize,
+    /// Threads that keep the machine busy while layers are profiled: by default one less than
+    /// stages.
+    #[arg(long)]
+    neighbours: Option<usize>,
+}
+
+const NUM_STAGES: usize = 2;
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Accuracy,
+    Partition,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Model {
+    Transformer,
+    Convolution,
+    Mlp,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Accuracy => "accuracy",
+            Self::Partition => "partition",
+        })
+    }
+}
+
+impl std::fmt::Display for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Transformer => "transformer",
+            Self::Convolution => "convolution",
+            Self::Mlp => "mlp",
+        })
+    }
+}
+
+impl Planner {
+    /// Measure and report.
+    ///
+    /// # Errors
+    ///
+    /// When there are fewer devices than stages.
+    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), DeviceError> {
+        devices.check(&[NUM_STAGES])?;
+        for part in &self.parts {
+            report.conditions(match part {
+                Part::Accuracy => {
+                    "planner, accuracy: two stages, one kernel thread each, half of the layers on each. Every step stands \
+                     between two profiles of its layers, and is simulated under each."
+                }
+                Part::Partition => {
+                    "planner, partition: two stages, one kernel thread each, 1F1B, nothing recomputed. The cut that the \
+                     profile says is best beside the one in the middle; their steps take turns."
+                }
+            });
+            for model in &self.models {
+                let device = devices.first();
+                let tracked = device.clone().autodiff();
+                let name = model.to_string();
+                match model {
+                    Model::Transformer => {
+                        let model = models::transformer(8, 128, &tracked);
+                        let batch = models::batch([32, 64, 128], device);
+                        self.compare(*part, report, devices, Case { name, model, batch });
+                    }
+                    Model::Convolution => {
+                        let model = models::uneven_convolutions(&tracked);
+                        let (input, _) = models::batch([64, 3, 32, 32], device);
+                        let (target, _) = models::batch([64, 128, 4, 4], device);
+                        let batch = (input, target);
+                        self.compare(*part, report, devices, Case { name, model, batch });
+                    }
+                    Model::Mlp => {
+                        let model = models::mlp(16, 512, &tracked);
+                        let batch = models::batch([512, 512], device);
+                        self.compare(*part, report, devices, Case { name, model, batch });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn compare<const D: usize, M>(
+        &self,
+        part: Part,
+        report: &Report,
+        devices: &Devices,
+        case: Case<M, D>,
+    ) where
+        M: Sequential<Input = burn::tensor::Tensor<D>, Output = burn::tensor::Tensor<D>> + 'static,
+    {
+        match part {
+            Part::Accuracy => self.accuracy(report, devices, &case),
+            Part::Partition => self.partition(report, devices, &case),
+        }
+    }
+
+    fn num_neighbours(&self) -> usize {
+        self.neighbours.unwrap_or(NUM_STAGES - 1)
+    }
+}
