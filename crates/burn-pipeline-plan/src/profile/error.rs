@@ -51,6 +51,10 @@ pub enum ProfileError {
         num_layers: usize,
     },
 
+    /// A table cannot be read.
+    #[error("line {line} of the table: {reason}")]
+    Table { line: u64, reason: String },
+
     /// The stored form is none.
     #[error("this is no profile: {0}; mend it there, or measure again")]
     Json(String),
