@@ -81,7 +81,7 @@ impl Planner {
                 .expect("a schedule that runs can be simulated")
                 .timeline;
             let bytes = peak_bytes(profile, partition, &timeline, &costs);
-            (timeline.makespan(), bytes as f64)
+            (timeline.makespan(), (bytes + case.batch_bytes()) as f64)
         };
         let profile = || case.profile(devices, self.micro_batches, self.num_neighbours());
 

@@ -25,6 +25,12 @@ where
         self.batch.0.dims()[0]
     }
 
+    /// The bytes of the mini-batch, which is cut before a step begins.
+    pub fn batch_bytes(&self) -> u64 {
+        let (input, target) = &self.batch;
+        4 * (input.shape().num_elements() + target.shape().num_elements()) as u64
+    }
+
     /// One sweep through the layers, beside so many neighbours, with micro-batches as the
     /// mini-batch's.
     pub fn profile(

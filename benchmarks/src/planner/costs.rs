@@ -44,7 +44,8 @@ pub fn costs(
             .map(|it| profile.at(it, num_samples).activation_bytes);
         let boundary_bytes = match layers.start.checked_sub(1) {
             Some(before) => profile.at(before, num_samples).output_bytes,
-            None => (profile.input_bytes_per_sample * num_samples as f64) as u64,
+            // The mini-batch is there anyway.
+            None => 0,
         };
         let activation_bytes = activations.sum();
         let cost = |micro_batch| {

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burn_pipeline::{
-    BytesSource, Lift, Link, PipelineError, Profile, Profiler, SharedParameter, Skip, lift,
-    measure_links, profile,
+    BytesSource, Lift, Link, Measurement, PipelineError, Profile, Profiler, SharedParameter, Skip,
+    lift, measure_links, profile,
 };
 use burn_pipeline_tests::compare::{Parameters, Step, assert_same_parameters, parameters};
 use burn_pipeline_tests::data::generator;
@@ -41,6 +41,11 @@ fn names(profile: &Profile) -> Vec<&str> {
 
 fn parameter_bytes(profile: &Profile) -> Vec<u64> {
     profile.layers.iter().map(|it| it.parameter_bytes).collect()
+}
+
+/// A whole backward pass. Of a small layer, noise may take all but its start away.
+fn begun(it: &Measurement) -> f64 {
+    it.backward + it.pull_back
 }
 
 /// Of one sample.
@@ -97,7 +102,7 @@ fn every_layer_is_named_and_sized() {
                 .into_iter()
                 .all(|(one, other)| one > 0.0 && other > 0.0)
         );
-        assert!(layer.measurements.iter().all(|it| it.backward > 0.0));
+        assert!(layer.measurements.iter().all(|it| begun(it) > 0.0));
     }
     assert_eq!(profile.loss.len(), 2);
     assert!(profile.loss_at(4).recorded_forward > 0.0);
@@ -158,7 +163,7 @@ fn what_is_frozen_and_before_what_trains_has_no_backward_pass() {
         assert_eq!(layer.parameter_bytes, 0);
         assert!(layer.measurements.iter().all(|it| it.backward == 0.0));
     }
-    assert!(profile.layers[4].measurements[0].backward > 0.0);
+    assert!(begun(&profile.layers[4].measurements[0]) > 0.0);
 }
 
 /// The numbers of a first step: alone, or after a profile.
