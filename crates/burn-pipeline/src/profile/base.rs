@@ -223,7 +223,8 @@ impl Profiler {
         let available = num_samples(&sample, "the sample")?;
         let sizes = self.sizes(available)?;
         let draws = generator();
-        let facts = Arc::new(LayerFacts::of(model, self.random_layers));
+        let model = training(model);
+        let facts = Arc::new(LayerFacts::of(&model, self.random_layers));
         drop(draws);
         if facts.is_empty() {
             return Err(PipelineError::Profile(
@@ -241,8 +242,9 @@ impl Profiler {
             input: AnySignal::new(narrow(&sample, 0..num_samples)),
             loss: loss(num_samples, &stage),
         };
+        let parameters = ParameterBytes::of(&model);
         let sweeps = Sweeps {
-            model: training(model),
+            model,
             facts: facts.clone(),
             sizes: sizes.iter().map(size).collect(),
             device: stage,
@@ -252,7 +254,6 @@ impl Profiler {
         };
         let measured = sweeps.run(self.repetitions, self.progress.as_ref())?;
 
-        let parameters = ParameterBytes::of(model);
         let layers = facts.iter().zip(parameters.layers).zip(measured.layers);
         Ok(Profile {
             device: label(device),
