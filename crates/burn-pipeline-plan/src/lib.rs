@@ -43,14 +43,22 @@ mod trace;
 
 pub use cluster::{Cluster, ClusterError, DeviceSpec, Host, Link};
 pub use cost::{Cost, CostError, Costs, Memory};
+pub use layerwise::{
+    Axis, AxisReads, Baseline, Comparison, ComparisonSvg, Configuration, Convolution, Edge,
+    Elimination, EliminationStep, Graph, GraphBuilder, GraphError, LayerCost, Layerwise,
+    LayerwiseError, Node, NodeSeconds, Reads, Region, Shape, StepCost, Strategy, StrategyCost,
+    Synchronization, Value, Window,
+};
+pub use partition::{
+    BestPartition, Partition, PartitionError, PartitionProblem, Sending, StageDevice,
+    UnsolvableError,
+};
+pub use plan::{
+    Alternative, Explanation, Finding, MoreMicroBatches, Plan, PlanError, Planner, StageMemory,
+};
 pub use profile::{
-    BytesSource, LayerProfile, Measurement, Profile, ProfileChart, ProfileError, SharedParameter,;
-pub use profile::{
-    BytesSource, LayerProfile, Measurement, Profile, ProfileCosts, ProfileCostsError, ProfileError,
-    SharedParameter,;
-pub use layerwise::{Axis, AxisReads, Baseline, Comparison, ComparisonSvg, Configuration, Convolution, Edge, Elimination, EliminationStep, Graph, GraphBuilder, GraphError, LayerCost, Layerwise, LayerwiseError, Node, NodeSeconds, Reads, Region, Shape, StepCost, Strategy, StrategyCost, Synchronization, Value, Window};
-pub use partition::{BestPartition, Partition, PartitionError, PartitionProblem, Sending, StageDevice, UnsolvableError};
-pub use plan::{Alternative, Explanation, Finding, MoreMicroBatches, Plan, PlanError, Planner, StageMemory};
+    BytesSource, LayerProfile, Measurement, Profile, ProfileChart, ProfileCosts, ProfileCostsError,
+    ProfileError, SharedParameter,
 };
 pub use schedule::{
     CellFault, Instruction, Op, Rematerialization, Schedule, ScheduleError, ScheduleKind, Wait,

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    Cluster, DeviceSpec, Host, LayerProfile, Link, Measurement, Profile, Rematerialization,
-    ScheduleKind, SharedParameter,
+    BytesSource, Cluster, DeviceSpec, Host, LayerProfile, Link, Measurement, Profile,
+    Rematerialization, ScheduleKind, SharedParameter,
 };
 
 const MIB: u64 = 1 << 20;
@@ -21,6 +21,7 @@ fn layer(index: usize, milliseconds: f64, mebibytes: u64) -> LayerProfile {
             forward,
             recorded_forward: 1.1 * forward,
             backward: 2.0 * forward,
+            pull_back: 0.0,
             activation_bytes: mebibytes * MIB * num_samples as u64,
             output_bytes: MIB / 4 * num_samples as u64,
         }
@@ -37,6 +38,7 @@ fn profile(layers: &[(f64, u64)]) -> Profile {
     Profile {
         device: "toy".to_string(),
         input_bytes_per_sample: 1024.0,
+        bytes_source: BytesSource::Given,
         layers: layers.map(|(index, it)| layer(index, it.0, it.1)).collect(),
         shared_parameters: Vec::new(),
         loss: vec![Measurement {

@@ -365,8 +365,8 @@ fn recorded(schedule: &Schedule) -> Vec<bool> {
 mod tests {
     use super::*;
     use crate::{
-        DeviceSpec, Host, LayerProfile, Link, Rematerialization, ScheduleKind, rematerialize,
-        simulate,
+        BytesSource, DeviceSpec, Host, LayerProfile, Link, Rematerialization, ScheduleKind,
+        rematerialize, simulate,
     };
     use rstest::rstest;
 
@@ -379,6 +379,7 @@ mod tests {
                 forward,
                 recorded_forward: 1.5 * forward,
                 backward: 2.0 * forward,
+                pull_back: 0.0,
                 activation_bytes: 100,
                 output_bytes: 10,
             }],
@@ -389,6 +390,7 @@ mod tests {
         Profile {
             device: "slow".to_string(),
             input_bytes_per_sample: 4.0,
+            bytes_source: BytesSource::Given,
             layers: (0..4).map(|it| layer(it, 1.0 + it as f64)).collect(),
             shared_parameters: Vec::new(),
             loss: vec![Measurement {

@@ -24,3 +24,4 @@ pub use step::{Reduction, StepOutput, TrainStep};
 pub(crate) use base::{Runtime, num_samples};
 pub(crate) use init::Train;
 pub(crate) use loss::MicroLoss;
+pub(crate) use place::span;

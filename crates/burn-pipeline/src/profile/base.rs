@@ -9,12 +9,12 @@ use super::loss::Loss;
 use super::parameters::ParameterBytes;
 use super::sweeps::{Size, Sweeps};
 use crate::PipelineError;
-use crate::device::label;
+use crate::device::{is_remote, label};
 use crate::engine::Workers;
 use crate::layer::{LayerVisitor, Sequential};
-use crate::pipeline::{MicroLoss, Train, num_samples};
+use crate::pipeline::{MicroLoss, Train, num_samples, span};
 use crate::rematerialize::{LayerFacts, RandomLayers, generator};
-use crate::signal::{AnySignal, Signal, StageDevice, flush, narrow, num_bytes, plain};
+use crate::signal::{AnySignal, Member, Signal, StageDevice, flush, narrow, num_bytes, plain};
 
 /// Told how many layers are done, of how many, and the name of the one that comes next.
 pub(super) type Progress = Box<dyn Fn(usize, usize, &str)>;
@@ -224,7 +224,8 @@ impl Profiler {
         let sizes = self.sizes(available)?;
         let draws = generator();
         let model = training(model);
-        let facts = Arc::new(LayerFacts::of(&model, self.random_layers));
+        let (keeps, group) = span(&model, device);
+        let facts = Arc::new(LayerFacts::of(&model, self.random_layers, &keeps));
         drop(draws);
         if facts.is_empty() {
             return Err(PipelineError::Profile(
@@ -232,7 +233,8 @@ impl Profiler {
             ));
         }
 
-        let stage = StageDevice::new(device);
+        let members = group.iter().map(|it| Member::new(it, is_remote(it)));
+        let stage = StageDevice::new(device).in_group(members.collect());
         let live = LiveBytes::of(self.live_bytes, stage.device());
         let sample = plain(sample);
         let sample_bytes = num_bytes(&sample);

@@ -73,6 +73,7 @@ impl<M: Sequential> Place<M> {
         let copies = StageCopies::new(
             self.model.clone(),
             self.range(),
+            self.facts.clone(),
             &self.device,
             true,
             layers.samples.clone(),

@@ -13,5 +13,5 @@ mod text;
 mod tests;
 
 pub use base::Svg;
-    ,
+
 pub(crate) use text::{Px, escaped, text_width};
