@@ -6,6 +6,7 @@
 mod clipping;
 mod devices;
 mod dropout;
+mod layerwise;
 #[cfg(feature = "remote")]
 mod limits;
 mod measure;
@@ -13,6 +14,7 @@ mod memory;
 mod models;
 mod numbers;
 mod optimizer;
+mod paper;
 mod planner;
 #[cfg(feature = "remote")]
 mod remote;
@@ -78,6 +80,10 @@ enum Bench {
     Simulation(simulation::Simulation),
     /// Bytes moved and time of a step of a U-Net, with skips and through the stages.
     Skips(skips::Skips),
+    /// Predictions for the tables of the GPipe paper, beside the published figures.
+    Paper(paper::Paper),
+    /// The search of layer-wise parallelism on networks of the literature.
+    Layerwise(layerwise::LayerwiseSearch),
     /// Operations, transfers and pipelines on servers of devices.
     #[cfg(feature = "remote")]
     Remote(remote::Remote),
@@ -117,6 +123,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Bench::Clipping(bench) => bench.run(&report, &devices)?,
         Bench::Planner(bench) => bench.run(&report, &devices)?,
         Bench::Simulation(bench) => bench.run(&report),
+        Bench::Paper(bench) => bench.run(&report)?,
+        Bench::Layerwise(bench) => bench.run(&report)?,
         Bench::Skips(bench) => bench.run(&report, &devices)?,
         #[cfg(feature = "remote")]
         Bench::Remote(bench) => bench.run(&report, devices.names())?,

@@ -41,6 +41,14 @@ impl Report {
         self.open(what, "");
     }
 
+    /// Say what the results that follow are predictions of: nothing is measured.
+    pub fn predictions(&self, what: &str) {
+        self.header.store(false, Ordering::Relaxed);
+        if !self.json {
+            println!("{what}\n");
+        }
+    }
+
     /// Begin a table.
     fn open(&self, what: &str, repetitions: &str) {
         self.header.store(false, Ordering::Relaxed);
