@@ -9,6 +9,7 @@ mod pooling;
 mod random;
 mod redistribution;
 mod samples;
+mod stage;
 mod support;
 mod training;
 mod windows;
