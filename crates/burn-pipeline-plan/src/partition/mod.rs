@@ -9,6 +9,7 @@ mod oracle;
 mod pins;
 mod problem;
 mod route;
+mod solve;
 mod unsolvable;
 
 pub use base::Partition;

@@ -28,6 +28,8 @@ pub(super) struct Time<'p, 'a> {
     pub(super) problem: &'p PartitionProblem<'a>,
     pub(super) sums: Vec<f64>,
     pub(super) bytes: Vec<u128>,
+    /// What no stage may be above, cuts aside.
+    pub(super) most: f64,
 }
 
 impl Objective for Time<'_, '_> {
@@ -54,8 +56,16 @@ impl Objective for Time<'_, '_> {
         limit.is_none_or(|limit| self.problem.need(stage, layers, &self.bytes) <= limit)
     }
 
-    fn falls(&self) -> bool {
-        false
+    fn least(&self, _stage: usize, _device: usize, _layers: Range<usize>, value: f64) -> f64 {
+        value
+    }
+
+    fn rules_out(&self, stage: usize, device: usize, layers: Range<usize>) -> bool {
+        let limit = self.problem.devices[device].memory_bytes;
+        let least = self.problem.least_seconds(stage, device, layers.clone());
+        least > self.most
+            || limit
+                .is_some_and(|limit| self.problem.least_need(stage, layers, &self.bytes) > limit)
     }
 }
 
@@ -63,17 +73,22 @@ impl Objective for Time<'_, '_> {
 pub(super) struct Ratio<'p, 'a> {
     pub(super) problem: &'p PartitionProblem<'a>,
     pub(super) bytes: Vec<u128>,
+    /// What no stage may be above.
+    pub(super) most: f64,
+}
+
+impl Ratio<'_, '_> {
+    fn of(&self, device: usize, need: impl FnOnce() -> u64) -> f64 {
+        match self.problem.devices[device].memory_bytes {
+            None => 0.0,
+            Some(limit) => need() as f64 / limit.max(1) as f64,
+        }
+    }
 }
 
 impl Objective for Ratio<'_, '_> {
     fn stage(&self, stage: usize, device: usize, layers: Range<usize>) -> f64 {
-        match self.problem.devices[device].memory_bytes {
-            None => 0.0,
-            Some(limit) => {
-                let need = self.problem.need(stage, layers, &self.bytes);
-                need as f64 / limit.max(1) as f64
-            }
-        }
+        self.of(device, || self.problem.need(stage, layers, &self.bytes))
     }
 
     fn with_cut(&self, value: f64, _from: usize, _to: usize, _layer: usize) -> f64 {
@@ -84,8 +99,14 @@ impl Objective for Ratio<'_, '_> {
         true
     }
 
-    fn falls(&self) -> bool {
+    fn least(&self, stage: usize, device: usize, layers: Range<usize>, _value: f64) -> f64 {
         // A need may be of any form, and the boundary that a stage receives is part of it.
-        true
+        self.of(device, || {
+            self.problem.least_need(stage, layers, &self.bytes)
+        })
+    }
+
+    fn rules_out(&self, stage: usize, device: usize, layers: Range<usize>) -> bool {
+        self.least(stage, device, layers, 0.0) > self.most
     }
 }

@@ -4,8 +4,7 @@ use super::{pins::Pieces, route::Route};
 
 /// What is to be kept low: the greatest value of any stage, or of any cut.
 pub(super) trait Objective {
-    /// The value of a stage on a device, cuts aside. It never falls when layers are added in
-    /// front, unless [`falls`](Self::falls) says so.
+    /// The value of a stage on a device, cuts aside.
     fn stage(&self, stage: usize, device: usize, layers: Range<usize>) -> f64;
 
     /// The value of a stage with the cut before it, for a device that it comes from.
@@ -14,8 +13,11 @@ pub(super) trait Objective {
     /// Whether a stage may be like that at all.
     fn fits(&self, stage: usize, device: usize, layers: Range<usize>) -> bool;
 
-    /// Whether more layers in front may be of less value.
-    fn falls(&self) -> bool;
+    /// What no stage of these layers, or of more with them, is below: `value` is that of these.
+    fn least(&self, stage: usize, device: usize, layers: Range<usize>, value: f64) -> f64;
+
+    /// Whether neither a stage of these layers nor any of more with them is allowed.
+    fn rules_out(&self, stage: usize, device: usize, layers: Range<usize>) -> bool;
 }
 
 /// The best way found.
@@ -39,7 +41,7 @@ const NOWHERE: u32 = u32::MAX;
 ///
 /// With `n` pieces and `E` edges of the route, `O(E n^2)` time and, with `V` nodes, `O(V n)`
 /// memory. A given order has `K - 1` edges for `K` stages. The search for the start of a stage ends
-/// where its own layers are above what was found, so that time is mostly far less.
+/// where its own layers are above what was found, or ruled out, so that time is mostly far less.
 pub(super) fn solve(route: &Route, pieces: &Pieces, objective: &impl Objective) -> Option<Best> {
     let width = pieces.len() + 1;
     let mut table = Table {
@@ -48,9 +50,17 @@ pub(super) fn solve(route: &Route, pieces: &Pieces, objective: &impl Objective) 
         from: vec![(NOWHERE, NOWHERE); width * route.nodes.len()],
     };
     for node in 0..route.nodes.len() {
-        let num_after = route.num_stages - 1 - route.nodes[node].stage;
-        for end in route.nodes[node].stage + 1..width - num_after {
-            fill(route, pieces, objective, &mut table, node, end);
+        let it = &route.nodes[node];
+        let device = route.device(it.kind);
+        let num_after = route.num_stages - 1 - it.stage;
+        // No stage that ends later may begin before it.
+        let mut first = it.stage;
+        for end in it.stage + 1..width - num_after {
+            let out = |first| objective.rules_out(it.stage, device, pieces.layers(first..end));
+            while first < end && out(first) {
+                first += 1;
+            }
+            fill(route, pieces, objective, &mut table, node, first..end);
         }
     }
     let value = |node: usize| table.values[node * width + width - 1];
@@ -63,23 +73,23 @@ pub(super) fn solve(route: &Route, pieces: &Pieces, objective: &impl Objective) 
     })
 }
 
-/// The best start of the stage of `node` that ends before piece `end`.
+/// The best start of the stage of `node` that has some of these pieces, the last among them.
 fn fill(
     route: &Route,
     pieces: &Pieces,
     objective: &impl Objective,
     table: &mut Table,
     node: usize,
-    end: usize,
+    Range { start: first, end }: Range<usize>,
 ) {
     let it = &route.nodes[node];
     let device = route.device(it.kind);
     let (mut best, mut from) = (f64::INFINITY, (NOWHERE, NOWHERE));
-    for start in (it.stage..end).rev() {
+    for start in (first..end).rev() {
         let layers = pieces.layers(start..end);
         let alone = objective.stage(it.stage, device, layers.clone());
         if alone >= best {
-            if objective.falls() {
+            if objective.least(it.stage, device, layers, alone) < best {
                 continue;
             }
             break;

@@ -46,6 +46,10 @@ impl Case {
     }
 
     fn solve(&self) -> Result<BestPartition, UnsolvableError> {
+        self.with_problem(|it| it.solve())
+    }
+
+    fn with_problem<T>(&self, then: impl FnOnce(&PartitionProblem) -> T) -> T {
         let weights = self.weights.iter().map(|it| f64::from(*it)).collect();
         let devices = self
             .devices
@@ -60,7 +64,12 @@ impl Case {
                 self.boundary_bytes.clone(),
                 |from, to| self.link(from, to),
                 self.sending,
-            );
+            )
+            .with_least_seconds(|_, device, layers| {
+                let weight: u32 = self.weights[layers].iter().sum();
+                f64::from(weight) / f64::from(self.devices[device].0)
+            })
+            .with_least_need(|stage, layers| self.need(stage, layers));
         if let Some(num_stages) = self.free {
             problem = problem.in_free_order(num_stages);
         }
@@ -70,7 +79,7 @@ impl Case {
         if let Some(layer) = self.cut_before {
             problem = problem.cut_before(layer);
         }
-        problem.solve()
+        then(&problem)
     }
 
     /// The bottleneck of a partition on devices, if it is allowed.
@@ -268,6 +277,31 @@ proptest! {
     #[test]
     fn a_free_order_minds_links_memory_and_pins(case in cases(true, true, true, true)) {
         check(&case)?;
+    }
+
+    #[test]
+    fn below_a_time_the_partition_is_the_same_or_none(
+        case in cases(true, true, true, true),
+        most in 1..30u32,
+    ) {
+        let most = f64::from(most);
+        let below = case.with_problem(|it| it.solve_below(most));
+        match case.solve() {
+            Err(UnsolvableError::Memory { .. }) => prop_assert_eq!(below, Ok(None)),
+            Err(error) => prop_assert_eq!(below, Err(error)),
+            Ok(best) => {
+                let seconds = |stage: usize| {
+                    let layers = best.partition.stage(stage);
+                    let weight: u32 = case.weights[layers].iter().sum();
+                    f64::from(weight) / f64::from(case.devices[best.devices[stage]].0)
+                };
+                let stages = 0..best.devices.len();
+                match below.unwrap() {
+                    Some(below) => prop_assert_eq!(below, best),
+                    None => prop_assert!(stages.map(seconds).any(|it| it > most)),
+                }
+            }
+        }
     }
 
     #[test]

@@ -2,8 +2,6 @@ use std::ops::Range;
 
 use super::{
     Partition, UnsolvableError,
-    objectives::{Ratio, Time, sums, sums_of_bytes},
-    optimal::{Best, Objective, solve},
     pins::{Pieces, Pins},
     route::Route,
 };
@@ -60,13 +58,15 @@ type Links<'a> = Box<dyn Fn(usize, usize) -> Link + 'a>;
 /// # Ok::<(), burn_pipeline_plan::UnsolvableError>(())
 /// ```
 pub struct PartitionProblem<'a> {
-    num_layers: usize,
-    names: Vec<String>,
-    weights: Vec<f64>,
+    pub(super) num_layers: usize,
+    pub(super) names: Vec<String>,
+    pub(super) weights: Vec<f64>,
     pub(super) devices: Vec<StageDevice>,
     pub(super) seconds: Option<Seconds<'a>>,
-    bytes: Vec<u64>,
+    least_seconds: Option<Seconds<'a>>,
+    pub(super) bytes: Vec<u64>,
     need: Option<Need<'a>>,
+    least_need: Option<Need<'a>>,
     boundary_bytes: Vec<u64>,
     links: Option<Links<'a>>,
     pub(super) sending: Sending,
@@ -108,8 +108,10 @@ impl<'a> PartitionProblem<'a> {
             weights,
             devices,
             seconds: None,
+            least_seconds: None,
             bytes: Vec::new(),
             need: None,
+            least_need: None,
             boundary_bytes: Vec::new(),
             links: None,
             sending: Sending::default(),
@@ -125,8 +127,8 @@ impl<'a> PartitionProblem<'a> {
     }
 
     /// What a stage of some layers takes on a device, where that is more than a sum of weights:
-    /// `seconds(stage, device, layers)`. It must be at least 0, must not fall when layers are added,
-    /// and must be the same for devices of equal speed and memory.
+    /// `seconds(stage, device, layers)`. It must be at least 0, must not fall when layers are added
+    /// in front, and must be the same for devices of equal speed and memory.
     pub fn with_seconds(
         mut self,
         seconds: impl Fn(usize, usize, Range<usize>) -> f64 + 'a,
@@ -146,6 +148,26 @@ impl<'a> PartitionProblem<'a> {
     /// last. It stands in place of [`with_bytes`](Self::with_bytes).
     pub fn with_need(mut self, need: impl Fn(usize, Range<usize>) -> u64 + 'a) -> Self {
         self.need = Some(Box::new(need));
+        self
+    }
+
+    /// What neither the time of a stage of some layers nor that of one of more with them is below,
+    /// in the same form: with it, stages that are too slow are ruled out at once.
+    pub(crate) fn with_least_seconds(
+        mut self,
+        seconds: impl Fn(usize, usize, Range<usize>) -> f64 + 'a,
+    ) -> Self {
+        self.least_seconds = Some(Box::new(seconds));
+        self
+    }
+
+    /// What neither the need of a stage of some layers nor that of one of more with them is below,
+    /// in the same form: with it, stages that are too large are ruled out at once.
+    pub(crate) fn with_least_need(
+        mut self,
+        need: impl Fn(usize, Range<usize>) -> u64 + 'a,
+    ) -> Self {
+        self.least_need = Some(Box::new(need));
         self
     }
 
@@ -185,49 +207,7 @@ impl<'a> PartitionProblem<'a> {
         self
     }
 
-    /// The partition whose slowest stage or cut is as fast as any partition's.
-    ///
-    /// # Errors
-    ///
-    /// When a number is none that it can be, pins disagree, or the layers do not fit into the
-    /// memory: then for the stage that is short in the partition that comes closest, the one with
-    /// the least ratio of need and limit.
-    ///
-    /// # Complexity
-    ///
-    /// `O(K n^2)` for `n` layers on `K` devices in a given order. In a free order, with `c_k` devices
-    /// of each of `G` kinds, `O(G^2 (c_1 + 1) ... (c_G + 1) n^2)`.
-    pub fn solve(&self) -> Result<BestPartition, UnsolvableError> {
-        let (route, pieces) = self.prepare()?;
-        let time = Time {
-            problem: self,
-            sums: sums(&self.weights),
-            bytes: sums_of_bytes(&self.bytes),
-        };
-        match solve(&route, &pieces, &time) {
-            Some(best) => Ok(self.described(&route, &best, &time)),
-            None => Err(self.shortest_of_memory(&route, &pieces, &time)),
-        }
-    }
-
-    /// The partition that comes closest to the memory limits, or stays furthest below them: the
-    /// greatest ratio of need and limit is as small as any partition's. The ratios are the values
-    /// of its stages; devices without a limit count as 0.
-    ///
-    /// # Errors
-    ///
-    /// As [`solve`](Self::solve), but for memory.
-    pub fn solve_for_memory(&self) -> Result<BestPartition, UnsolvableError> {
-        let (route, pieces) = self.prepare()?;
-        let ratio = Ratio {
-            problem: self,
-            bytes: sums_of_bytes(&self.bytes),
-        };
-        let best = solve(&route, &pieces, &ratio).expect("without limits, something fits");
-        Ok(self.described(&route, &best, &ratio))
-    }
-
-    fn prepare(&self) -> Result<(Route, Pieces), UnsolvableError> {
+    pub(super) fn prepare(&self) -> Result<(Route, Pieces), UnsolvableError> {
         let (num_layers, num_devices) = (self.num_layers, self.devices.len());
         let num_stages = self.free.unwrap_or(num_devices);
         if num_layers == 0 || num_devices == 0 {
@@ -291,6 +271,12 @@ impl<'a> PartitionProblem<'a> {
             && others.all(|it| link(a, it) == link(b, it) && link(it, a) == link(it, b))
     }
 
+    /// What no stage of these layers and more takes less than, as far as is known.
+    pub(super) fn least_seconds(&self, stage: usize, device: usize, layers: Range<usize>) -> f64 {
+        let seconds = self.least_seconds.as_ref();
+        seconds.map_or(0.0, |seconds| seconds(stage, device, layers))
+    }
+
     pub(super) fn seconds_at_cut(&self, from: usize, to: usize, layer: usize) -> f64 {
         let Some(link) = &self.links else {
             return 0.0;
@@ -314,63 +300,12 @@ impl<'a> PartitionProblem<'a> {
         }
     }
 
-    fn described(&self, route: &Route, best: &Best, objective: &impl Objective) -> BestPartition {
-        let kinds: Vec<usize> = best.stages.iter().map(|it| it.0).collect();
-        let devices = route.devices(&kinds);
-        let counts: Vec<usize> = best.stages.iter().map(|it| it.1.len()).collect();
-        let partition = Partition::from_counts(&counts, self.num_layers)
-            .expect("a path divides all layers among stages that have some");
-        let value = |stage: usize| {
-            let layers = partition.stage(stage);
-            let first = layers.start;
-            let value = objective.stage(stage, devices[stage], layers);
-            match (self.sending, stage) {
-                (Sending::Waited, 1..) => {
-                    objective.with_cut(value, devices[stage - 1], devices[stage], first)
-                }
-                _ => value,
-            }
-        };
-        let cut = |stage: usize| {
-            let first = partition.stage(stage).start;
-            self.seconds_at_cut(devices[stage - 1], devices[stage], first)
-        };
-        BestPartition {
-            bottleneck: best.bottleneck,
-            stages: (0..devices.len()).map(value).collect(),
-            cuts: (1..devices.len()).map(cut).collect(),
-            partition,
-            devices,
-        }
-    }
-
-    /// The stage that is short of memory where the limits are missed by the least.
-    fn shortest_of_memory(&self, route: &Route, pieces: &Pieces, time: &Time) -> UnsolvableError {
-        let ratio = Ratio {
-            problem: self,
-            bytes: time.bytes.clone(),
-        };
-        let best = solve(route, pieces, &ratio).expect("without limits, something fits");
-        let best = self.described(route, &best, &ratio);
-        let stage = best.slowest_stage();
-        let device = best.devices[stage];
-        let limit = self.devices[device].memory_bytes.unwrap_or(u64::MAX);
-        let need = |layers: Range<usize>| self.need(stage, layers, &ratio.bytes);
-        // A layer that is too large on its own says more than the stage that it is in.
-        let mut alone = best.partition.stage(stage).map(|it| it..it + 1);
-        let too_large = alone.find(|it| need(it.clone()) > limit);
-        let layers = too_large.unwrap_or_else(|| best.partition.stage(stage));
-        let names = (!self.names.is_empty()).then(|| {
-            let (first, last) = (layers.start, layers.end - 1);
-            (self.names[first].clone(), self.names[last].clone())
-        });
-        UnsolvableError::Memory {
-            need: need(layers.clone()),
-            limit,
-            layers,
-            names,
-            stage,
-            device,
+    /// What no need of these layers and more is below, as far as is known.
+    pub(super) fn least_need(&self, stage: usize, layers: Range<usize>, sums: &[u128]) -> u64 {
+        match (&self.least_need, &self.need) {
+            (Some(least), _) => least(stage, layers),
+            (None, Some(_)) => 0,
+            (None, None) => self.need(stage, layers, sums),
         }
     }
 }
