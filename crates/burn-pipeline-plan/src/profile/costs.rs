@@ -112,6 +112,7 @@ impl<'a> ProfileCosts<'a> {
                 forward: it.forward * factor,
                 recorded_forward: it.recorded_forward * factor,
                 backward: it.backward * factor,
+                pull_back: it.pull_back * factor,
                 ..it
             }
         };
@@ -190,7 +191,8 @@ impl<'a> ProfileCosts<'a> {
     /// micro-batches of these numbers of samples.
     ///
     /// A Forward that is not recomputed records its graph, any other only computes, and a Recompute
-    /// records. The loss is part of the last place. Signals travel over the link between their
+    /// records. The loss is part of the last place; at every other one, a Backward takes the
+    /// [`pull_back`](Measurement::pull_back) of the last layer on top. Signals travel over the link between their
     /// devices, each gradient with the bytes of its signal.
     ///
     /// ```
@@ -282,6 +284,9 @@ impl<'a> ProfileCosts<'a> {
             cost.recompute += it.recorded_forward;
             cost.backward += it.backward;
             cost.activation_bytes = cost.activation_bytes.saturating_add(it.activation_bytes);
+        }
+        if !last {
+            cost.backward += self.layer(layers.end - 1, device, num_samples).pull_back;
         }
         if let Some(after) = after {
             let bytes = self.boundary_bytes(layers.end, num_samples);
@@ -382,6 +387,7 @@ mod tests {
                 pull_back: 0.0,
                 activation_bytes: 100,
                 output_bytes: 10,
+                ..Measurement::default()
             }],
         }
     }
@@ -446,6 +452,20 @@ mod tests {
         };
         assert_eq!(costs.get(1, 1), &second);
         simulate(&schedule, &costs).unwrap();
+    }
+
+    #[test]
+    fn a_backward_pass_takes_time_to_begin_where_no_loss_follows() {
+        let (mut profile, cluster) = (profile(), cluster());
+        for (index, layer) in profile.layers.iter_mut().enumerate() {
+            layer.measurements[0].pull_back = 0.25 * (1 + index) as f64;
+        }
+        let partition = Partition::from_cuts(&[2], 4).unwrap();
+        let schedule = ScheduleKind::GPipe.schedule(2, 1).unwrap();
+        let costs = profile.on(&cluster).unwrap();
+        let costs = costs.costs(&partition, &[0, 1], &schedule, &[1]).unwrap();
+        let backward = |place| costs.get(place, 0).backward;
+        assert_eq!((backward(0), backward(1)), ((6.0 + 0.5) / 2.0, 14.5));
     }
 
     #[test]
