@@ -1,33 +1,17 @@
 //! Where the cuts of a candidate fall: a partition problem.
 
-use std::ops::Range;
+use std::{ops::Range, rc::Rc};
 
 use super::{
-    PlanError,
     candidate::Candidate,
     search::{Cuts, Search},
     shape::{Kept, Shape},
     sizes::{Counts, Sizes},
-    tables::Size,
+    tables::{Busy, Size},
 };
-use crate::{PartitionProblem, Sending, StageDevice};
+use crate::{BestPartition, PartitionProblem, Sending, StageDevice};
 
 impl Search<'_> {
-    pub(super) fn solve(
-        &self,
-        candidate: &Candidate,
-        shape: &Shape,
-        sizes: &[usize],
-        order: Option<&[usize]>,
-        sending: Sending,
-        limited: bool,
-    ) -> Result<Cuts, PlanError> {
-        let (problem, named) = self.problem(candidate, shape, sizes, order, sending, limited);
-        let best = problem.solve()?;
-        let devices = named.of(&best.devices, candidate.num_stages);
-        Ok((best.partition, devices))
-    }
-
     /// The cuts as a problem, and how its devices are called in the cluster.
     pub(super) fn problem<'p>(
         &'p self,
@@ -52,18 +36,18 @@ impl Search<'_> {
             }
         });
         let micro_batches = Sizes::of(self.tables, sizes);
-        let for_need = micro_batches.clone();
         let boundary_bytes = micro_batches.large.boundary_bytes.clone();
-        let counts = shape.recomputed.iter().map(|it| micro_batches.counts(it));
-        let counts: Vec<Counts> = counts.collect();
-        let (of_time, of_need) = (named.clone(), named.clone());
-        let of_link = named.clone();
+        let busy = Rc::new(self.busy(shape, &micro_batches));
+        let (of_time, of_least, of_link) = (named.clone(), named.clone(), named.clone());
+        let (for_least, num_micro_batches) = (Rc::clone(&busy), sizes.len() as f64);
         let weights = vec![0.0; self.tables.num_layers()];
         let mut problem = PartitionProblem::new(weights, devices.collect())
             .with_seconds(move |place, device, layers| {
-                let device = of_time.0[device];
-                let busy = micro_batches.busy(self.tables, &counts[place], device, layers);
-                busy.0 / sizes.len() as f64
+                busy.of(place, of_time.0[device]).of(layers) / num_micro_batches
+            })
+            .with_least_seconds(move |place, device, layers| {
+                let busy = for_least.of(place, of_least.0[device]);
+                busy.least(layers) / num_micro_batches
             })
             .with_links(
                 boundary_bytes,
@@ -71,11 +55,20 @@ impl Search<'_> {
                 sending,
             );
         if limited {
-            problem = problem.with_need(move |place, layers| {
-                // Bytes are those of any device, unless a rule says otherwise: then of the first.
-                let device = of_need.0[place.min(of_need.0.len() - 1)];
-                self.need(&shape.kept[place], &for_need, device, layers)
-            });
+            // Bytes are those of any device, unless a rule says otherwise: then of the first.
+            let device = |named: &Named, place: usize| named.0[place.min(named.0.len() - 1)];
+            let (for_need, of_need) = (micro_batches.clone(), named.clone());
+            let (for_least, of_least) = (micro_batches, named.clone());
+            let need = |place: usize, sizes: &Sizes, device, layers, boundaries| {
+                self.need(&shape.kept[place], sizes, device, layers, boundaries)
+            };
+            problem = problem
+                .with_need(move |place, layers| {
+                    need(place, &for_need, device(&of_need, place), layers, true)
+                })
+                .with_least_need(move |place, layers| {
+                    need(place, &for_least, device(&of_least, place), layers, false)
+                });
         }
         if order.is_none() {
             problem = problem.in_free_order(candidate.num_stages);
@@ -83,20 +76,62 @@ impl Search<'_> {
         (problem, named)
     }
 
-    /// What a place needs: exact for a stage of one chunk.
-    fn need(&self, kept: &[Kept], sizes: &Sizes, device: usize, layers: Range<usize>) -> u64 {
+    fn busy(&self, shape: &Shape, sizes: &Sizes) -> PlacesBusy {
+        let mut different: Vec<Counts> = Vec::new();
+        let places = shape.recomputed.iter().map(|recomputed| {
+            let counts = sizes.counts(recomputed);
+            let known = different.iter().position(|it| *it == counts);
+            known.unwrap_or_else(|| {
+                different.push(counts);
+                different.len() - 1
+            })
+        });
+        let counts = places.collect();
+        let num_devices = self.tables.costs.cluster().num_devices();
+        let like: Vec<usize> = (0..num_devices).map(|it| self.tables.like(it)).collect();
+        let of = |device: usize| {
+            let different = different.iter();
+            let tables = different.map(|it| sizes.table(self.tables, it, device));
+            match like[device] == device {
+                true => tables.collect(),
+                false => Vec::new(),
+            }
+        };
+        PlacesBusy {
+            devices: (0..num_devices).map(of).collect(),
+            like,
+            counts,
+        }
+    }
+
+    /// What a place needs: exact for a stage of one chunk. Without boundaries, more layers never
+    /// need less.
+    fn need(
+        &self,
+        kept: &[Kept],
+        sizes: &Sizes,
+        device: usize,
+        layers: Range<usize>,
+        boundaries: bool,
+    ) -> u64 {
         let one = |size: &Size| {
+            let boundary = size.boundary_bytes[layers.start];
             let activations = self.tables.activation_bytes(size, device, layers.clone());
-            (size.boundary_bytes[layers.start], activations)
+            match boundaries {
+                true => (boundary, activations),
+                false => (0, activations.saturating_sub(boundary)),
+            }
         };
         let ones = [one(&sizes.small), one(&sizes.large)];
+        let trained = self.tables.trained_bytes(std::slice::from_ref(&layers));
         let bytes = |moment: &Kept| {
-            let sizes = moment.iter().zip(&ones);
+            let sizes = moment.micro_batches.iter().zip(&ones);
             let bytes = sizes.map(|(number, one)| {
                 let boundaries = one.0.saturating_mul(number.0);
                 boundaries.saturating_add(one.1.saturating_mul(number.1))
             });
-            bytes.fold(0, u64::saturating_add)
+            let gradients = trained.saturating_mul(moment.gradients);
+            bytes.fold(gradients, u64::saturating_add)
         };
         let kept = kept.iter().map(bytes).max().unwrap_or(0);
         let working = self
@@ -107,14 +142,29 @@ impl Search<'_> {
     }
 }
 
+/// How long places compute, on any device.
+struct PlacesBusy {
+    /// For each place, which of the tables of a device is its.
+    counts: Vec<usize>,
+    like: Vec<usize>,
+    devices: Vec<Vec<Busy>>,
+}
+
+impl PlacesBusy {
+    fn of(&self, place: usize, device: usize) -> &Busy {
+        &self.devices[self.like[device]][self.counts[place]]
+    }
+}
+
 /// What the devices of a problem are in the cluster.
 #[derive(Clone)]
 pub(super) struct Named(Vec<usize>);
 
 impl Named {
-    /// The devices of the stages, from those of the places.
-    pub(super) fn of(&self, devices: &[usize], num_stages: usize) -> Vec<usize> {
-        let stages = devices.iter().take(num_stages);
-        stages.map(|it| self.0[*it]).collect()
+    /// The cuts, and the devices of the stages, from those of the places.
+    pub(super) fn cuts(&self, best: BestPartition, num_stages: usize) -> Cuts {
+        let stages = best.devices.iter().take(num_stages);
+        let devices = stages.map(|it| self.0[*it]).collect();
+        (best.partition, devices)
     }
 }

@@ -21,11 +21,11 @@ impl fmt::Display for Plan {
         let explanation = self.explanation();
         write!(
             f,
-            "tried {} ways: {} ruled out by bounds, {} simulated, {} of them too large",
+            "tried {} ways: {} ruled out by bounds, {} too large, {} simulated",
             explanation.num_candidates,
             explanation.num_pruned,
-            explanation.num_simulated,
             explanation.num_too_large,
+            explanation.num_simulated,
         )?;
         if let Some(second) = &explanation.second {
             let more = second.seconds / self.step_seconds() - 1.0;

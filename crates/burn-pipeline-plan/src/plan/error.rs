@@ -40,10 +40,9 @@ pub enum PlanError {
 
     /// No plan fits.
     #[error(
-        "no plan fits into the memory: the one that comes closest needs {} for {place}, which holds \
-         {}, with {how}: give devices of at least that much or more of them, make layers smaller, or \
+        "no plan fits into the memory: {} needs {} for {place}, which holds {}, with {how}: give devices of at least that much or more of them, make layers smaller, or \
          take fewer samples per micro-batch",
-        bytes(*need), bytes(*limit)
+        closest(*num_candidates, *num_left_out), bytes(*need), bytes(*limit)
     )]
     Memory {
         need: u64,
@@ -54,6 +53,9 @@ pub enum PlanError {
         place: String,
         /// The plan that comes closest.
         how: String,
+        num_candidates: usize,
+        /// How many plans with several chunks per stage were not looked at, and might come closer.
+        num_left_out: usize,
     },
 
     /// Nothing limits how large a batch or model may be.
@@ -92,4 +94,14 @@ pub enum PlanError {
         simulated: f64,
         partition: Partition,
     },
+}
+
+fn closest(num_candidates: usize, num_left_out: usize) -> String {
+    match num_left_out {
+        0 => "the one that comes closest".to_string(),
+        _ => format!(
+            "the one that comes closest of the {} that were looked at, of {num_candidates},",
+            num_candidates - num_left_out
+        ),
+    }
 }

@@ -90,20 +90,20 @@ fn bubble(search: &mut Search, best: &Found) -> Result<Finding, PlanError> {
 }
 
 fn twice(search: &mut Search, candidate: &Candidate) -> Result<MoreMicroBatches, PlanError> {
-    let found = search.evaluate(candidate, f64::INFINITY)?;
+    let found = search.evaluate(candidate, f64::INFINITY)?.found;
     let num_micro_batches = candidate.num_micro_batches;
-    let fastest = |fits: bool| {
-        let found = found.iter().filter(move |it| it.fits() == fits);
-        found.min_by(|a, b| a.seconds.total_cmp(&b.seconds))
-    };
-    if let Some(found) = fastest(true) {
+    let fastest = found.iter().min_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    if let Some(found) = fastest {
         return Ok(MoreMicroBatches::Fits {
             num_micro_batches,
             share: bubble_share(found)?,
             seconds: found.seconds,
         });
     }
-    let closest = found.iter().min_by(|a, b| a.share().total_cmp(&b.share()));
+    let closest = search.without_limits(candidate, f64::INFINITY)?;
+    let closest = closest
+        .iter()
+        .min_by(|a, b| a.share().total_cmp(&b.share()));
     let closest = closest.expect("without a bound, something is simulated");
     let memory = &closest.memory[fullest(closest)];
     Ok(MoreMicroBatches::TooLarge {
@@ -160,7 +160,10 @@ fn split(planner: &Planner, search: &Search, best: &Found, layer: usize) -> Resu
     let costs = planner.costs_of(&profile, original)?;
     let tables = Tables::new(&costs, 0.0, 0.0);
     let mut search = Search::new(&tables, search.batch_size, search.free_order);
-    let found = search.evaluate(&best.candidate, f64::INFINITY)?;
+    let mut found = search.evaluate(&best.candidate, f64::INFINITY)?.found;
+    if found.is_empty() {
+        found = search.without_limits(&best.candidate, f64::INFINITY)?;
+    }
     let seconds = found.iter().map(|it| it.seconds);
     Ok(seconds.fold(f64::INFINITY, f64::min))
 }

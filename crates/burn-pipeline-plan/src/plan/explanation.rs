@@ -10,12 +10,12 @@ pub struct Explanation {
     /// How many combinations of stages, chunks, micro-batches, schedule and rematerialization there
     /// were.
     pub num_candidates: usize,
-    /// How many of them a bound ruled out.
+    /// How many of them a bound on the time of a step ruled out.
     pub num_pruned: usize,
-    /// How many were simulated.
-    pub num_simulated: usize,
-    /// How many of these did not fit into the memory.
+    /// How many did not fit into the memory, with any of the cuts that were tried.
     pub num_too_large: usize,
+    /// How many were simulated: all others.
+    pub num_simulated: usize,
     /// The best one but the plan itself.
     pub second: Option<Alternative>,
     /// What the step loses its time to, the greatest loss first. What takes less than a hundredth

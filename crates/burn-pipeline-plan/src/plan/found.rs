@@ -54,8 +54,8 @@ pub(super) struct Outcome {
     pub(super) second: Option<Found>,
     /// The fastest of those that do not fit, where it is faster than the best.
     pub(super) without_limits: Option<Found>,
-    /// The one that needs the least beside what the devices hold, where none fits.
-    pub(super) closest: Option<Found>,
+    /// The best of each kind of schedule with several chunks per stage.
+    pub(super) chunked: Vec<Found>,
     pub(super) num_candidates: usize,
     pub(super) num_pruned: usize,
     pub(super) num_simulated: usize,
@@ -71,18 +71,16 @@ pub(super) fn threshold(outcome: &Outcome) -> f64 {
 impl Outcome {
     /// Takes in one candidate, with all cuts that were tried.
     pub(super) fn take(&mut self, found: Vec<Found>) {
-        let mut fitting: Option<Found> = None;
+        let mut best: Option<Found> = None;
         for it in found {
-            if !it.fits() {
-                keep(&mut self.closest, it.clone(), |a, b| a.share() < b.share());
-                keep(&mut self.without_limits, it, Found::is_better_than);
-            } else {
-                keep(&mut fitting, it, Found::is_better_than);
-            }
+            keep(&mut best, it, Found::is_better_than);
         }
-        let Some(mut fitting) = fitting else {
+        let Some(mut fitting) = best else {
             return;
         };
+        if fitting.candidate.kind.num_chunks() > 1 {
+            self.take_chunked(fitting.clone());
+        }
         if let Some(best) = &mut self.best
             && fitting.is_better_than(best)
         {
@@ -93,9 +91,23 @@ impl Outcome {
             Some(_) => keep(&mut self.second, fitting, Found::is_better_than),
         }
     }
+
+    fn take_chunked(&mut self, found: Found) {
+        let kind = std::mem::discriminant(&found.candidate.kind);
+        let same = |it: &&mut Found| std::mem::discriminant(&it.candidate.kind) == kind;
+        match self.chunked.iter_mut().find(same) {
+            None => self.chunked.push(found),
+            Some(known) if found.is_better_than(known) => *known = found,
+            Some(_) => {}
+        }
+    }
 }
 
-fn keep(kept: &mut Option<Found>, found: Found, is_better: impl Fn(&Found, &Found) -> bool) {
+pub(super) fn keep(
+    kept: &mut Option<Found>,
+    found: Found,
+    is_better: impl Fn(&Found, &Found) -> bool,
+) {
     if kept.as_ref().is_none_or(|it| is_better(&found, it)) {
         *kept = Some(found);
     }

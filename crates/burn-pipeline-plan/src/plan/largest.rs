@@ -2,7 +2,12 @@
 
 use std::ops::Range;
 
-use super::{Plan, PlanError, Planner, candidate::Candidate, found::Found, search::Search};
+use super::{
+    Plan, PlanError, Planner,
+    candidate::{Candidate, micro_batches},
+    search::Search,
+    shape::Shape,
+};
 use crate::{Profile, Rematerialization, SharedParameter};
 
 impl Planner<'_> {
@@ -77,20 +82,17 @@ fn fits(search: &mut Search, mut candidates: Vec<Candidate>) -> Result<bool, Pla
         std::cmp::Reverse((sizes, recomputes, it.kind.num_chunks() == 1))
     });
     for candidate in candidates {
-        if !search.may_fit(&candidate) {
+        let sizes = micro_batches(search.batch_size, candidate.num_micro_batches);
+        if search.least_share(&candidate, &Shape::of(&candidate, &sizes)?) > 1.0 {
             continue;
         }
-        if search.least_memory(&candidate)?.fits() {
+        let least = search.least_memory(&candidate, 1.0)?;
+        if least.is_some_and(|it| it.fits()) {
             return Ok(true);
         }
         // Needs of several chunks on a stage are met at different times: other cuts may do as well.
         let has_chunks = candidate.kind.num_chunks() > 1;
-        if has_chunks
-            && search
-                .evaluate(&candidate, f64::INFINITY)?
-                .iter()
-                .any(Found::fits)
-        {
+        if has_chunks && !search.evaluate(&candidate, f64::INFINITY)?.found.is_empty() {
             return Ok(true);
         }
     }

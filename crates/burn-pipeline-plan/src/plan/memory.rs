@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageMemory {
-    /// Parameters, their gradients and the state of the optimizer.
+    /// Parameters and the state of the optimizer.
     pub parameter_bytes: u64,
-    /// The most that is kept for backward passes at once: activations and boundaries.
+    /// The most that is there at once of activations and boundaries that are kept for backward
+    /// passes, and of gradients of parameters: the first backward pass of a chunk leaves them, and
+    /// each later one has its own beside them until it has added them.
     pub kept_bytes: u64,
     /// What the layer that needs most works with.
     pub working_bytes: u64,

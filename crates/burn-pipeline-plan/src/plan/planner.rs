@@ -2,8 +2,8 @@ use super::{
     Plan, PlanError,
     candidate::{Candidate, usual_micro_batches},
     explain::explain,
-    found::{Found, Outcome},
-    search::Search,
+    found::Found,
+    search::{Closest, Search},
     tables::Tables,
 };
 use crate::{Cluster, Measurement, Profile, ProfileCosts, Rematerialization, ScheduleKind};
@@ -15,8 +15,10 @@ pub(super) type Rule<'a> = Box<dyn Fn(usize, usize, Measurement) -> Measurement 
 /// It tries every number of stages, of chunks per stage and of micro-batches, every schedule and
 /// every rematerialization that it may choose from. Each is given the cuts with the least
 /// bottleneck, and devices in the best order, under the memory limits; each is simulated, unless a
-/// bound says that it cannot win. What is found is the best of those: other cuts with the same
-/// bottleneck, or an uneven one that suits a short mini-batch better, are not tried.
+/// bound says that it cannot win. What is found is the best of those, and exactly that: bounds never
+/// rule it out. From the winner, and from the best plan of each schedule with several chunks per
+/// stage, single cuts are then moved by one layer while the simulated step shrinks, for cuts that
+/// suit chunks or a short mini-batch better: a local search, not proven optimal.
 ///
 /// ```
 /// # use burn_pipeline_plan::*;
@@ -46,6 +48,7 @@ pub struct Planner<'a> {
     working_factor: f64,
     free_order: bool,
     pub(super) prunes: bool,
+    pub(super) refines: bool,
 }
 
 /// A schedule with any number of chunks.
@@ -83,6 +86,7 @@ impl<'a> Planner<'a> {
             working_factor: 1.0,
             free_order: true,
             prunes: true,
+            refines: true,
         }
     }
 
@@ -171,9 +175,9 @@ impl<'a> Planner<'a> {
             self.costs()?,
             batch_size,
             |search, candidates| {
-                let outcome = search.run(candidates)?;
+                let outcome = search.run(&candidates)?;
                 match &outcome.best {
-                    None => Err(self.too_large(search, &outcome)),
+                    None => Err(self.too_large(search, &candidates)?),
                     Some(best) => {
                         let explanation = explain(self, search, &outcome, best)?;
                         let names = best.devices.iter();
@@ -202,10 +206,11 @@ impl<'a> Planner<'a> {
                 batch_size,
             });
         }
-        // Parameters, as many gradients, and what the optimizer keeps.
-        let tables = Tables::new(&costs, 2.0 + self.optimizer_bytes, self.working_factor);
+        // Parameters, and what the optimizer keeps.
+        let tables = Tables::new(&costs, 1.0 + self.optimizer_bytes, self.working_factor);
         let mut search = Search::new(&tables, batch_size, self.free_order);
         search.prunes = self.prunes;
+        search.refines = self.refines;
         then(&mut search, candidates)
     }
 
@@ -281,16 +286,24 @@ impl<'a> Planner<'a> {
         kinds.collect()
     }
 
-    fn too_large(&self, search: &Search, outcome: &Outcome) -> PlanError {
-        let closest = outcome.closest.as_ref();
-        let closest = closest.expect("of candidates that do not fit, one comes closest");
-        let stage = fullest(closest);
+    fn too_large(
+        &self,
+        search: &mut Search,
+        candidates: &[Candidate],
+    ) -> Result<PlanError, PlanError> {
+        let Closest {
+            found: closest,
+            num_left_out,
+        } = search.closest(candidates)?;
+        let stage = fullest(&closest);
         let device = closest.devices[stage];
         // Of several chunks, the first: the model is named from there on.
         let layers = closest.partition.stage(stage);
         let name = |layer: usize| search.tables.costs.profile().layers[layer].name.clone();
         let candidate = &closest.candidate;
-        PlanError::Memory {
+        Ok(PlanError::Memory {
+            num_candidates: candidates.len(),
+            num_left_out,
             need: closest.memory[stage].bytes(),
             limit: closest.memory[stage].limit_bytes.unwrap_or(u64::MAX),
             device,
@@ -308,7 +321,7 @@ impl<'a> Planner<'a> {
                 candidate.kind,
                 candidate.rematerialization
             ),
-        }
+        })
     }
 }
 

@@ -6,13 +6,29 @@ pub(super) struct Shape {
     pub(super) schedule: Schedule,
     /// For each place, which micro-batches are recomputed.
     pub(super) recomputed: Vec<Vec<bool>>,
-    /// For each place, what is kept at once: those moments that no other exceeds in everything.
+    /// For each place, what is there at once: those moments that no other exceeds in everything.
     pub(super) kept: Vec<Vec<Kept>>,
+    /// The number of micro-batches whose activations every chunk of some stage keeps at once, at
+    /// the moment when that is most: the least of any stage.
+    pub(super) least_together: u64,
 }
 
-/// The numbers of boundaries and of activations that are kept at once: of the smaller micro-batches
-/// and of the larger ones.
-pub(super) type Kept = [(u64, u64); 2];
+/// What a place has at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Kept {
+    /// The numbers of boundaries and of activations: of the smaller micro-batches and of the larger
+    /// ones.
+    pub(super) micro_batches: [(u64, u64); 2],
+    /// How often the gradients of its parameters are there: the first Backward leaves them, and
+    /// each later one has its own beside them until it has added them.
+    pub(super) gradients: u64,
+}
+
+impl Kept {
+    fn activations(&self) -> u64 {
+        self.micro_batches.iter().map(|it| it.1).sum()
+    }
+}
 
 impl Shape {
     pub(super) fn of(candidate: &Candidate, sizes: &[usize]) -> Result<Self, ScheduleError> {
@@ -23,15 +39,25 @@ impl Shape {
         let mut shape = Self {
             recomputed: vec![vec![false; candidate.num_micro_batches]; num_places],
             kept: vec![Vec::new(); num_places],
+            least_together: u64::MAX,
             schedule,
         };
         for stage in 0..candidate.num_stages {
-            shape.follow(stage, &is_large);
+            let together = shape.follow(stage, &is_large);
+            shape.least_together = shape.least_together.min(together);
         }
         Ok(shape)
     }
 
-    fn follow(&mut self, stage: usize, is_large: &[bool]) {
+    /// The number of micro-batches whose activations every place keeps at its peak.
+    pub(super) fn least_kept(&self) -> u64 {
+        let places = self.kept.iter();
+        let places = places.map(|moments| moments.iter().map(Kept::activations).max());
+        places.flatten().min().unwrap_or(0)
+    }
+
+    /// Notes what each chunk of a stage keeps, and says how many activations all keep at once.
+    fn follow(&mut self, stage: usize, is_large: &[bool]) -> u64 {
         let layout = self.schedule.layout();
         for it in self.schedule.stage(stage) {
             if it.op() == Op::Recompute {
@@ -40,10 +66,12 @@ impl Shape {
             }
         }
         let mut now: Vec<Kept> = vec![Kept::default(); layout.num_chunks];
+        let mut together = 0;
         for it in self.schedule.stage(stage) {
             let place = layout.place(stage, it.chunk());
             let large = usize::from(is_large[it.micro_batch()]);
-            let (boundaries, activations) = &mut now[it.chunk()][large];
+            let chunk = &mut now[it.chunk()];
+            let (boundaries, activations) = &mut chunk.micro_batches[large];
             match it.op() {
                 Op::Forward if self.recomputed[place][it.micro_batch()] => *boundaries += 1,
                 Op::Forward => *activations += 1,
@@ -51,10 +79,17 @@ impl Shape {
                     *boundaries -= 1;
                     *activations += 1;
                 }
-                Op::Backward => *activations -= 1,
+                Op::Backward => {
+                    *activations -= 1;
+                    chunk.gradients += 1;
+                }
             }
-            keep_greatest(&mut self.kept[place], now[it.chunk()]);
+            keep_greatest(&mut self.kept[place], *chunk);
+            chunk.gradients = chunk.gradients.min(1);
+            let least = now.iter().map(Kept::activations).min();
+            together = together.max(least.unwrap_or(0));
         }
+        together
     }
 }
 
@@ -62,8 +97,8 @@ impl Shape {
 /// above.
 fn keep_greatest(moments: &mut Vec<Kept>, moment: Kept) {
     let below = |a: &Kept, b: &Kept| {
-        let mut sizes = a.iter().zip(b);
-        sizes.all(|(a, b)| a.0 <= b.0 && a.1 <= b.1)
+        let mut sizes = a.micro_batches.iter().zip(&b.micro_batches);
+        a.gradients <= b.gradients && sizes.all(|(a, b)| a.0 <= b.0 && a.1 <= b.1)
     };
     if moments.iter().any(|it| below(&moment, it)) {
         return;
@@ -86,8 +121,14 @@ mod tests {
             rematerialization: Rematerialization::ExceptLast,
         };
         let shape = Shape::of(&candidate, &[5; 4]).unwrap();
-        assert_eq!(shape.kept[0], [[(3, 0), (0, 0)], [(2, 1), (0, 0)]]);
-        assert_eq!(shape.kept[2], [[(0, 1), (0, 0)]]);
+        let kept = |place: usize| {
+            let moments = shape.kept[place].iter();
+            let moments = moments.map(|it| (it.micro_batches[0], it.gradients));
+            moments.collect::<Vec<_>>()
+        };
+        assert_eq!(kept(0), [((3, 0), 1), ((2, 1), 1), ((2, 0), 2)],);
+        assert_eq!(kept(2), [((0, 1), 1), ((0, 0), 2)]);
+        assert_eq!((shape.least_kept(), shape.least_together), (1, 1));
         assert_eq!(shape.recomputed[2], [false; 4]);
         assert_eq!(shape.recomputed[0], [true; 4]);
     }

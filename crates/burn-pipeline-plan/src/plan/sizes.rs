@@ -2,7 +2,7 @@ use std::{ops::Range, rc::Rc};
 
 use super::{
     bound::extremes,
-    tables::{Size, Tables},
+    tables::{Busy, Size, Tables},
 };
 
 /// The one or two sizes of the micro-batches of a mini-batch.
@@ -11,7 +11,7 @@ pub(super) struct Sizes {
     pub(super) small: Rc<Size>,
     pub(super) large: Rc<Size>,
     /// For each micro-batch, whether it is large.
-    is_large: Vec<bool>,
+    pub(super) is_large: Vec<bool>,
 }
 
 impl Sizes {
@@ -35,6 +35,12 @@ impl Sizes {
             let num_recomputed = of_size.clone().filter(|it| *it.1).count();
             (of_size.count() as f64, num_recomputed as f64)
         })
+    }
+
+    /// How long stages of any layers compute for all micro-batches.
+    pub(super) fn table(&self, tables: &Tables, counts: &Counts, device: usize) -> Busy {
+        let sizes = [(&*self.small, counts[0]), (&*self.large, counts[1])];
+        tables.busy(sizes, device)
     }
 
     /// How long a place computes for all micro-batches, and how long of that backward.

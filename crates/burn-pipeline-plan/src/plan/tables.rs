@@ -22,6 +22,8 @@ pub(super) struct Size {
     pub(super) least: Least,
     /// The bytes that each layer receives.
     pub(super) boundary_bytes: Vec<u64>,
+    /// The bytes that each layer keeps, on the device where it keeps least.
+    pub(super) least_activation_bytes: Vec<u64>,
 }
 
 /// The times of one micro-batch with every layer on the device that is fastest for it.
@@ -39,6 +41,8 @@ pub(super) struct Sums {
     forward: Vec<f64>,
     recorded: Vec<f64>,
     backward: Vec<f64>,
+    /// What the backward pass of a stage takes on top that ends before layer `i`.
+    pull_back: Vec<f64>,
     activation_bytes: Vec<u64>,
     working: Greatest,
 }
@@ -49,6 +53,23 @@ pub(super) struct Times {
     pub(super) forward: f64,
     pub(super) recorded: f64,
     pub(super) backward: f64,
+}
+
+/// How long stages of any layers compute for all micro-batches of a step, in seconds.
+pub(super) struct Busy {
+    sums: Vec<f64>,
+    pull_back: Vec<f64>,
+}
+
+impl Busy {
+    pub(super) fn of(&self, layers: Range<usize>) -> f64 {
+        self.least(layers.clone()) + self.pull_back[layers.end]
+    }
+
+    /// What no stage of these layers and more takes less than.
+    pub(super) fn least(&self, layers: Range<usize>) -> f64 {
+        self.sums[layers.end] - self.sums[layers.start]
+    }
 }
 
 impl<'a> Tables<'a> {
@@ -103,7 +124,16 @@ impl<'a> Tables<'a> {
                     None => Rc::new(self.sums(device, num_samples)),
                 });
             }
+            let least_activation_bytes = (0..self.num_layers()).map(|layer| {
+                let kinds = self.kinds();
+                let bytes = kinds.map(|it| {
+                    let sums = &devices[it].activation_bytes;
+                    sums[layer + 1] - sums[layer]
+                });
+                bytes.min().unwrap_or(0)
+            });
             Rc::new(Size {
+                least_activation_bytes: least_activation_bytes.collect(),
                 devices,
                 least: self.least(num_samples),
                 boundary_bytes: boundary_bytes.collect(),
@@ -138,7 +168,13 @@ impl<'a> Tables<'a> {
             let bytes = it.activation_bytes.saturating_add(it.output_bytes);
             (bytes as f64 * self.working_factor).ceil() as u64
         });
+        let last = self.num_layers();
+        let pull_back = |end: usize| match end {
+            end if end == 0 || end >= last => 0.0,
+            end => layers[end - 1].pull_back,
+        };
         Sums {
+            pull_back: (0..=last + 1).map(pull_back).collect(),
             forward: sums(layers.iter().map(|it| it.forward)),
             recorded: sums(layers.iter().map(|it| it.recorded_forward)),
             backward: sums(layers.iter().map(|it| it.backward)),
@@ -159,8 +195,34 @@ impl<'a> Tables<'a> {
         Times {
             forward: of(&sums.forward),
             recorded: of(&sums.recorded),
-            backward: of(&sums.backward),
+            backward: of(&sums.backward) + sums.pull_back[end],
         }
+    }
+
+    /// How long stages of any layers compute for all micro-batches, on a device.
+    pub(super) fn busy(&self, sizes: [(&Size, (f64, f64)); 2], device: usize) -> Busy {
+        let at = |end: usize| {
+            let of = |(size, (num, num_recomputed)): &(&Size, (f64, f64))| {
+                let sums = &size.devices[device];
+                let recorded = sums.recorded[end] + sums.backward[end];
+                (
+                    num * recorded + num_recomputed * sums.forward[end],
+                    num * sums.pull_back[end],
+                )
+            };
+            let [small, large] = [of(&sizes[0]), of(&sizes[1])];
+            (small.0 + large.0, small.1 + large.1)
+        };
+        let last = self.num_layers();
+        // The loss is computed with the last layer.
+        let ends = (0..=last).map(|it| at(it + usize::from(it == last)));
+        let (sums, pull_back) = ends.unzip();
+        Busy { sums, pull_back }
+    }
+
+    /// One device of each kind that a device is like.
+    pub(super) fn like(&self, device: usize) -> usize {
+        self.like[device]
     }
 
     /// What one micro-batch keeps on a stage, its boundary included.
@@ -177,9 +239,15 @@ impl<'a> Tables<'a> {
         sums.working.of(self.with_loss(layers))
     }
 
-    /// Parameters, gradients and optimizer state of a stage that holds these ranges of layers.
-    /// What several of its layers share is there once.
+    /// Parameters and optimizer state of a stage that holds these ranges of layers.
     pub(super) fn parameter_bytes(&self, ranges: &[Range<usize>]) -> u64 {
+        let bytes = self.trained_bytes(ranges);
+        (bytes as f64 * self.parameter_factor + 0.5) as u64
+    }
+
+    /// The parameters that train of a stage that holds these ranges of layers, or as many
+    /// gradients. What several of its layers share is there once.
+    pub(super) fn trained_bytes(&self, ranges: &[Range<usize>]) -> u64 {
         let own = ranges
             .iter()
             .map(|it| self.parameters[it.end] - self.parameters[it.start]);
@@ -188,8 +256,7 @@ impl<'a> Tables<'a> {
             layers.any(|layer| ranges.iter().any(|it| it.contains(layer)))
         };
         let shared = self.shared.iter().filter(|it| holds(&it.1)).map(|it| it.0);
-        let bytes = own.chain(shared).fold(0, u64::saturating_add);
-        (bytes as f64 * self.parameter_factor).round() as u64
+        own.chain(shared).fold(0, u64::saturating_add)
     }
 }
 
