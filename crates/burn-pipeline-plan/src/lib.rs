@@ -54,7 +54,8 @@ pub use partition::{
     UnsolvableError,
 };
 pub use plan::{
-    Alternative, Explanation, Finding, MoreMicroBatches, Plan, PlanError, Planner, StageMemory,
+    Alternative, Explanation, Finding, GroupPlan, GroupPlanner, GroupedLayer, MoreMicroBatches,
+    Plan, PlanError, Planner, StageMemory, TriedGroups,
 };
 pub use profile::{
     BytesSource, LayerProfile, Measurement, Profile, ProfileChart, ProfileCosts, ProfileCostsError,

@@ -3,7 +3,8 @@ use std::ops::Range;
 use thiserror::Error;
 
 use crate::{
-    Partition, ProfileCostsError, ScheduleError, SimulateError, UnsolvableError, bytes::bytes,
+    ClusterError, GraphError, LayerwiseError, Partition, ProfileCostsError, ScheduleError,
+    SimulateError, UnsolvableError, bytes::bytes,
 };
 
 /// Why there is no plan, and what to change.
@@ -25,6 +26,33 @@ pub enum PlanError {
     /// The layers cannot be divided among the devices.
     #[error(transparent)]
     Partition(#[from] UnsolvableError),
+
+    /// A graph is none.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+
+    /// The configurations of layers cannot be searched.
+    #[error(transparent)]
+    Layerwise(#[from] LayerwiseError),
+
+    /// Groups of devices make no cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+
+    /// A graph is of another model than the profile.
+    #[error(
+        "layer {layer} is `{expected}` in the profile, but {found} in the graph: give the graph of \
+         the profiled model, its layers in their order"
+    )]
+    GraphLayer {
+        layer: usize,
+        expected: String,
+        found: String,
+    },
+
+    /// No size of groups may be tried.
+    #[error("no size of groups divides {num_devices} devices: allow one that does, as 1")]
+    NoGroups { num_devices: usize },
 
     /// What the planner may choose from leaves no choice.
     #[error(

@@ -47,13 +47,11 @@ impl Search<'_> {
         let together = need as f64 / sum.max(1) as f64;
 
         let one = layers.map(|layer| {
-            let own = std::slice::from_ref(&(layer..layer + 1)).to_vec();
+            let own = layer..layer + 1;
+            let own = std::slice::from_ref(&own);
             let kept = size.least_activation_bytes[layer].saturating_mul(least_kept);
-            let gradients = self
-                .tables
-                .trained_bytes(&own)
-                .saturating_mul(num_gradients);
-            let parameters = self.tables.parameter_bytes(&own);
+            let gradients = self.tables.trained_bytes(own).saturating_mul(num_gradients);
+            let parameters = self.tables.parameter_bytes(own);
             parameters.saturating_add(kept.max(gradients))
         });
         let one = one.max().unwrap_or(0) as f64 / limits[0].max(1) as f64;

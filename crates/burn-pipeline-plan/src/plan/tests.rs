@@ -24,7 +24,6 @@ fn layer(index: usize, milliseconds: f64, mebibytes: u64) -> LayerProfile {
             pull_back: 0.0,
             activation_bytes: mebibytes * MIB * num_samples as u64,
             output_bytes: MIB / 4 * num_samples as u64,
-            ..Measurement::default()
         }
     };
     LayerProfile {

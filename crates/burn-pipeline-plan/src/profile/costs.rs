@@ -59,6 +59,8 @@ pub struct ProfileCosts<'a> {
     cluster: &'a Cluster,
     on_device: OnDevice<'a>,
     has_rule: bool,
+    /// Of the device that was profiled.
+    flops: f64,
 }
 
 impl Profile {
@@ -121,6 +123,7 @@ impl<'a> ProfileCosts<'a> {
             cluster,
             on_device: Box::new(on_device),
             has_rule: false,
+            flops,
         }
     }
 
@@ -135,6 +138,11 @@ impl<'a> ProfileCosts<'a> {
         self.on_device = Box::new(on);
         self.has_rule = true;
         self
+    }
+
+    /// The floating point operations per second of the device that was profiled.
+    pub(crate) fn profiled_flops(&self) -> f64 {
+        self.flops
     }
 
     /// How fast a device is at most, beside the one that is fastest for a layer: a rule says
@@ -387,7 +395,6 @@ mod tests {
                 pull_back: 0.0,
                 activation_bytes: 100,
                 output_bytes: 10,
-                ..Measurement::default()
             }],
         }
     }

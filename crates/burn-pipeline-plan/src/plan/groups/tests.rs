@@ -1,0 +1,121 @@
+use super::*;
+use crate::{
+    Axis, BytesSource, Cluster, DeviceSpec, Edge, Graph, LayerProfile, Link, Measurement, Node,
+    PlanError, Profile, Reads, Shape,
+};
+
+fn profile(seconds: &[f64]) -> Profile {
+    let layer = |(index, &forward): (usize, &f64)| LayerProfile {
+        name: format!("blocks.{index}"),
+        parameter_bytes: 1 << 20,
+        measurements: vec![Measurement {
+            num_samples: 1,
+            forward,
+            recorded_forward: forward,
+            backward: 2.0 * forward,
+            activation_bytes: 1 << 20,
+            output_bytes: 1 << 10,
+            ..Measurement::default()
+        }],
+    };
+    Profile {
+        device: "toy".to_string(),
+        input_bytes_per_sample: 1024.0,
+        bytes_source: BytesSource::Given,
+        layers: seconds.iter().enumerate().map(layer).collect(),
+        shared_parameters: Vec::new(),
+        loss: Vec::new(),
+    }
+}
+
+fn graph(num_layers: usize) -> Graph {
+    let shape = Shape([8, 16, 1, 1]);
+    let mut nodes = vec![Node::new("the input", shape)];
+    for index in 0..num_layers {
+        nodes.push(Node {
+            inputs: vec![Edge {
+                producer: index,
+                reads: Reads::SAME,
+            }],
+            axes: vec![Axis::Sample],
+            parameter_bytes: 1 << 20,
+            ..Node::new(format!("blocks.{index}"), shape)
+        });
+    }
+    Graph::new(nodes).unwrap()
+}
+
+fn cluster(link: Link) -> Cluster {
+    let device = DeviceSpec {
+        name: "toy".to_string(),
+        flops: 1e12,
+        memory_bytes: None,
+    };
+    Cluster::uniform(4, device, link).unwrap()
+}
+
+#[test]
+fn groups_win_where_one_layer_has_most_of_the_work_and_links_are_free() {
+    let (profile, graph) = (profile(&[0.001, 0.1, 0.001, 0.001]), graph(4));
+    let cluster = cluster(Link::NONE);
+    let planned = GroupPlanner::new(&profile, &graph, &cluster)
+        .plan(32)
+        .unwrap();
+    assert!(planned.group_size > 1, "{planned}");
+    let heavy = planned.layers.iter().flatten().find(|it| it.layer == 1);
+    let degree = heavy.unwrap().configuration.num_parts();
+    assert_eq!(degree, planned.group_size);
+    let json = serde_json::to_string(&planned).unwrap();
+    assert_eq!(serde_json::from_str::<GroupPlan>(&json).unwrap(), planned);
+}
+
+#[test]
+fn stages_win_where_links_are_slow() {
+    let (profile, graph) = (profile(&[0.01; 4]), graph(4));
+    let cluster = cluster(Link {
+        latency: 1e-3,
+        bandwidth: 1e8,
+    });
+    let planned = GroupPlanner::new(&profile, &graph, &cluster)
+        .plan(32)
+        .unwrap();
+    assert_eq!((planned.group_size, planned.devices.len()), (1, 4));
+}
+
+#[test]
+fn the_winner_is_the_best_of_all_sizes_of_groups() {
+    let graph = graph(5);
+    for (heavy, bandwidth) in [(1.0, 1e8), (4.0, 1e9), (20.0, 1e10), (50.0, 1e9)] {
+        let profile = profile(&[0.002, 0.002 * heavy, 0.002, 0.002, 0.004]);
+        let cluster = cluster(Link {
+            latency: 1e-5,
+            bandwidth,
+        });
+        let planner = || GroupPlanner::new(&profile, &graph, &cluster);
+        let seconds = |size: usize| {
+            let planned = planner().with_group_sizes([size]).plan(16).unwrap();
+            planned.plan.step_seconds()
+        };
+        let best = [1, 2, 4].map(seconds).into_iter().fold(f64::MAX, f64::min);
+        assert_eq!(planner().plan(16).unwrap().plan.step_seconds(), best);
+    }
+}
+
+#[test]
+fn a_graph_of_another_model_is_an_error_with_the_layer() {
+    let (profile, graph, cluster) = (profile(&[0.01; 4]), graph(3), cluster(Link::NONE));
+    let error = GroupPlanner::new(&profile, &graph, &cluster)
+        .plan(4)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "layer 3 is `blocks.3` in the profile, but nothing in the graph: give the graph of the \
+         profiled model, its layers in their order"
+    );
+    let graph = super::tests::graph(4);
+    let error = GroupPlanner::new(&profile, &graph, &cluster)
+        .with_group_sizes([3])
+        .plan(4)
+        .unwrap_err();
+    assert_eq!(error, PlanError::NoGroups { num_devices: 4 });
+}
