@@ -46,3 +46,38 @@ pub(super) fn peak_bytes(
     }
     peak
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Rematerialization, ScheduleKind, plan::candidate::Candidate};
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::activations(2, Rematerialization::Never, 7, 20)]
+    #[case::gradients_of_the_only_pass(1, Rematerialization::Never, 30, 30)]
+    #[case::gradients_of_a_later_pass_beside_their_sum(2, Rematerialization::Never, 30, 60)]
+    #[case::gradients_beside_an_activation(3, Rematerialization::Never, 15, 40)]
+    #[case::boundaries(4, Rematerialization::Always, 1, 19)]
+    fn a_stage_keeps_activations_boundaries_and_gradients(
+        #[case] num_micro_batches: usize,
+        #[case] rematerialization: Rematerialization,
+        #[case] gradient: u64,
+        #[case] peak: u64,
+    ) {
+        let candidate = Candidate {
+            num_stages: 1,
+            num_micro_batches,
+            kind: ScheduleKind::GPipe,
+            rematerialization,
+        };
+        let shape = Shape::of(&candidate, &vec![1; num_micro_batches]).unwrap();
+        let chunk = ChunkBytes {
+            boundary: [3; 2],
+            activation: [10; 2],
+            gradient,
+        };
+        let found = peak_bytes(&shape, 0, &vec![false; num_micro_batches], &[chunk]);
+        assert_eq!(found, peak);
+    }
+}
