@@ -240,6 +240,14 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_whose_links_have_no_limit_is_read_as_it_was_stored() {
+        let cluster = Cluster::uniform(2, device(), Link::NONE).unwrap();
+        let cluster = cluster.with_link(0, 1, Link::NONE).unwrap();
+        let json = serde_json::to_string(&cluster).unwrap();
+        assert_eq!(serde_json::from_str::<Cluster>(&json).unwrap(), cluster);
+    }
+
+    #[test]
     fn a_stored_cluster_is_checked_when_it_is_read() {
         let cluster = two_hosts().with_link(0, 3, FAST).unwrap();
         let json = serde_json::to_string(&cluster).unwrap();

@@ -175,6 +175,14 @@ mod tests {
     }
 
     #[test]
+    fn a_measured_cluster_is_read_as_it_was_stored() {
+        let devices = [Device::default(), Device::default()];
+        let cluster = measured_cluster(&devices, &[profile(3.0), profile(1.0)]).unwrap();
+        let json = serde_json::to_string(&cluster).unwrap();
+        assert_eq!(serde_json::from_str::<Cluster>(&json).unwrap(), cluster);
+    }
+
+    #[test]
     fn each_device_needs_a_profile() {
         let error = measured_cluster(&[Device::default()], &[]).unwrap_err();
         assert!(error.to_string().starts_with("1 devices have 0 profiles"));
