@@ -99,6 +99,16 @@ impl Cluster {
         Ok(self)
     }
 
+    /// The same cluster, where each device can hold at most this many bytes.
+    pub fn with_memory_limit(mut self, bytes: u64) -> Self {
+        let devices = self.hosts.iter_mut().flat_map(|it| &mut it.devices);
+        for device in devices {
+            let limit = device.memory_bytes.unwrap_or(bytes).min(bytes);
+            device.memory_bytes = Some(limit);
+        }
+        self
+    }
+
     /// The number of devices, of all hosts.
     pub fn num_devices(&self) -> usize {
         self.places.len()
@@ -237,6 +247,13 @@ mod tests {
         let measured = cluster.with_link(1, 2, FAST).unwrap();
         assert_eq!(measured.link(1, 2), FAST);
         assert_eq!(measured.link(2, 1), SLOW);
+    }
+
+    #[test]
+    fn a_memory_limit_is_that_of_every_device_that_holds_more() {
+        let small = two_hosts().with_memory_limit(1 << 20);
+        assert_eq!(small.device(3).memory_bytes, Some(1 << 20));
+        assert_eq!(two_hosts().with_memory_limit(1 << 40), two_hosts());
     }
 
     #[test]
