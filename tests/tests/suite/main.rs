@@ -17,6 +17,7 @@ mod optimizer;
 mod partial;
 mod pipeline_optimizer;
 mod placement;
+mod plans;
 mod precision;
 mod profile;
 mod records;

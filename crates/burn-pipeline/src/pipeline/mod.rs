@@ -9,6 +9,7 @@ mod loss;
 mod module;
 mod owners;
 mod place;
+mod planned;
 mod precision;
 mod schedule;
 mod step;

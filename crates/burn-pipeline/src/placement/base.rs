@@ -1,5 +1,7 @@
 use burn::tensor::Device;
-use burn_pipeline_plan::{Partition, PartitionError};
+use burn_pipeline_plan::{Partition, PartitionError, Plan};
+
+use crate::PipelineError;
 
 /// Where the cuts fall and which device each stage is on.
 ///
@@ -54,6 +56,28 @@ impl Placement {
     /// A new part before each of these layers, counted from 0.
     pub fn from_cuts(devices: &[Device], cuts: &[usize]) -> Self {
         Self::new(devices, Cuts::Before(cuts.to_vec()))
+    }
+
+    /// The cuts of a plan, with its stages on those of `devices` that it chose: they are the
+    /// devices that it was made for, in the same order, and some may be left without a stage. See
+    /// [`PipelineConfig::from_plan`](crate::PipelineConfig::from_plan).
+    ///
+    /// # Errors
+    ///
+    /// When the plan is for more devices than there are.
+    pub fn of_plan(plan: &Plan, devices: &[Device]) -> Result<Self, PipelineError> {
+        let stages = plan.devices().iter();
+        let chosen: Option<Vec<_>> = stages.map(|it| devices.get(*it).cloned()).collect();
+        let chosen = chosen.ok_or_else(|| {
+            let last = plan.devices().iter().max().copied().unwrap_or_default();
+            PipelineError::Configuration(format!(
+                "the plan puts a stage on device {last}, so it is for at least {} devices, but {} \
+                 are given: give as many as it was made for, or plan again",
+                last.saturating_add(1),
+                devices.len()
+            ))
+        })?;
+        Ok(Self::from_counts(&chosen, &plan.partition().counts()))
     }
 
     fn new(devices: &[Device], cuts: Cuts) -> Self {
