@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use burn_pipeline::{Rematerialization, Schedule, ScheduleKind};
+use burn_pipeline::{PipelineConfig, Rematerialization, Schedule, ScheduleKind};
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::Error;
 use crate::model::GptConfig;
+use crate::plan_args::PlanArgs;
 use crate::schedule_file::read_schedule;
 
 /// The numbers of stages and micro-batches that neither a flag nor a schedule says.
-const NUM_STAGES: usize = 2;
+pub(crate) const NUM_STAGES: usize = 2;
 const NUM_MICRO_BATCHES: usize = 8;
 
 /// Train a byte-level GPT across stages.
@@ -120,6 +121,10 @@ pub struct Args {
     /// Threads that a stage computes with [default: the cores shared by the stages]
     #[arg(long, value_name = "N")]
     pub threads_per_stage: Option<usize>,
+
+    /// Where the cuts, the schedule and the micro-batches come from, if not from flags
+    #[command(flatten)]
+    pub planning: PlanArgs,
 }
 
 impl Args {
@@ -186,7 +191,7 @@ impl Args {
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             Some((_, message)) => Err(Error::Options(message)),
-            None => Ok(()),
+            None => self.planning.check(num_layers, *batch_size),
         }
     }
 
@@ -197,24 +202,37 @@ impl Args {
             .with_tie_embeddings(self.tie_embeddings)
     }
 
-    /// The order in which stages run micro-batches: that of the file, if there is one.
-    pub fn schedule(&self) -> ScheduleKind {
-        match &self.schedule_file {
-            Some(schedule) => schedule.clone().into(),
-            None => self.schedule.clone(),
-        }
+    /// How the pipeline trains: by the plan, by the schedule of the file, or by the flags.
+    pub fn pipeline(&self) -> PipelineConfig {
+        let config = match (&self.planning.plan, &self.schedule_file) {
+            (Some(plan), _) => PipelineConfig::from_plan(plan),
+            (None, Some(schedule)) => PipelineConfig::new().with_schedule(schedule.clone().into()),
+            (None, None) => PipelineConfig::new()
+                .with_schedule(self.schedule.clone())
+                .with_rematerialization(self.rematerialization),
+        };
+        config
+            .with_num_micro_batches(self.num_micro_batches())
+            .with_seed(self.seed)
+            .with_threads_per_stage(Some(self.threads_per_stage()))
     }
 
-    /// The number of stages: as given, or as a schedule of one's own has it.
+    /// The number of stages: as given, or as a plan or a schedule of one's own has it. What
+    /// `--auto` has yet to plan is 1.
     pub fn num_stages(&self) -> usize {
+        let planned = || self.planning.num_stages();
         let own = || self.own_schedule().map(Schedule::num_stages);
-        self.stages.or_else(own).unwrap_or(NUM_STAGES)
+        let stages = self.stages.or_else(planned).or_else(own);
+        stages.unwrap_or(NUM_STAGES)
     }
 
-    /// The number of micro-batches: as given, or as a schedule of one's own has it.
+    /// The number of micro-batches: as given, or as a plan or a schedule of one's own has it. What
+    /// `--auto` has yet to plan is 1.
     pub fn num_micro_batches(&self) -> usize {
+        let planned = || self.planning.num_micro_batches();
         let own = || self.own_schedule().map(Schedule::num_micro_batches);
-        self.micro_batches.or_else(own).unwrap_or(NUM_MICRO_BATCHES)
+        let micro_batches = self.micro_batches.or_else(planned).or_else(own);
+        micro_batches.unwrap_or(NUM_MICRO_BATCHES)
     }
 
     fn own_schedule(&self) -> Option<&Schedule> {
@@ -226,11 +244,15 @@ impl Args {
 
     /// The threads of each stage: as given, or an even share of the machine's cores.
     pub fn threads_per_stage(&self) -> usize {
-        self.threads_per_stage.unwrap_or_else(|| {
-            let num_cores = available_parallelism().map_or(1, usize::from);
-            (num_cores / self.num_stages().max(1)).max(1)
-        })
+        let even = || even_threads(self.num_stages());
+        self.threads_per_stage.unwrap_or_else(even)
     }
+}
+
+/// An even share of the machine's cores for so many stages.
+pub(crate) fn even_threads(num_stages: usize) -> usize {
+    let num_cores = available_parallelism().map_or(1, usize::from);
+    (num_cores / num_stages.max(1)).max(1)
 }
 
 fn rematerialization(name: &str) -> Rematerialization {

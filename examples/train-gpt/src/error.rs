@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use burn::data::dataset::DatasetError;
 use burn::store::RecordError;
 use burn::tensor::TensorReadError;
-use burn_pipeline::{DeviceError, LoadError, PipelineError, SaveError, SimulateError};
+use burn_pipeline::{DeviceError, LoadError, PipelineError, PlanError, SaveError, SimulateError};
 use thiserror::Error;
 
 /// Why a run ended early.
@@ -31,6 +31,10 @@ pub enum Error {
     /// The pipeline could not be made, or could not take a step.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+
+    /// There is no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
 
     /// What a step should take could not be told.
     #[error("the last step cannot be predicted: {0}")]

@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod args;
+mod auto;
 mod batches;
 mod comparison;
 mod error;
 mod model;
+mod plan_args;
 mod prediction;
 mod progress;
 mod recent;
@@ -18,10 +20,12 @@ mod training;
 mod validation;
 
 pub use args::Args;
+pub use auto::planned;
 pub use batches::{Batch, training_batches, validation_batches};
 pub use comparison::Comparison;
 pub use error::Error;
 pub use model::{Attention, Block, Embed, Gpt, GptConfig, Head};
+pub use plan_args::PlanArgs;
 pub use prediction::Prediction;
 pub use recent::Recent;
 pub use run::run;

@@ -26,6 +26,15 @@ impl Recent {
         let (last, before) = self.timelines.split_last()?;
         Some((last, &before[before.len() / 2..]))
     }
+
+    /// The seconds of the median step: of the last one, and those that say what it should take.
+    pub fn median(&self) -> Option<f64> {
+        let (last, before) = self.split_last()?;
+        let steps = before.iter().chain([last]);
+        let mut seconds: Vec<f64> = steps.map(Timeline::makespan).collect();
+        seconds.sort_by(f64::total_cmp);
+        Some(seconds[seconds.len() / 2])
+    }
 }
 
 #[cfg(test)]
@@ -63,5 +72,12 @@ mod tests {
     fn of_many_steps_the_last_20_count() {
         let (last, before) = makespans(100);
         assert_eq!((last, before[0], before.len()), (100.0, 80.0, 20));
+    }
+
+    #[test]
+    fn the_median_step_is_one_of_the_later_half() {
+        assert_eq!(recent(0).median(), None);
+        assert_eq!(recent(1).median(), Some(1.0));
+        assert_eq!(recent(5).median(), Some(4.0));
     }
 }

@@ -1,13 +1,13 @@
 //! The program: from flags to the last line that it prints.
 
 use burn::module::Module;
-use burn_pipeline::Gantt;
+use burn_pipeline::{Gantt, Plan};
 
 use crate::progress::Progress;
 use crate::trace::GANTT_WIDTH;
 use crate::{
-    Args, Comparison, Error, Prediction, Recent, Text, TraceFiles, Training, resume, sample, save,
-    validation_loss,
+    Args, Comparison, Error, Prediction, Recent, Text, TraceFiles, Training, planned, resume,
+    sample, save, validation_loss,
 };
 
 /// How many bytes the model continues, and how many it makes up.
@@ -27,6 +27,12 @@ pub fn run(args: &Args) -> Result<(), Error> {
 
     let trace = args.trace.as_deref().map(TraceFiles::new).transpose()?;
 
+    let planned = match args.planning.auto {
+        true => Some(planned(args, &text)?),
+        false => None,
+    };
+    let args = planned.as_ref().unwrap_or(args);
+
     let mut training = Training::new(args)?;
     if let Some(directory) = &args.resume {
         training = resume(training, args, directory)?;
@@ -43,6 +49,9 @@ pub fn run(args: &Args) -> Result<(), Error> {
 
     if let Some((timeline, _)) = recent.split_last() {
         println!("the last step:\n{}\n", Gantt::new(timeline, GANTT_WIDTH));
+    }
+    if let (Some(plan), Some(taken)) = (&args.planning.plan, recent.median()) {
+        println!("{}\n", kept_promise(plan, taken));
     }
     if let Some(files) = trace {
         let prediction = Prediction::of(&recent, |part| bytes(&training, args, part))?;
@@ -68,6 +77,17 @@ fn bytes(training: &Training, args: &Args, part: usize) -> (u64, u64) {
     (
         model.boundary_bytes(layers.start, num_samples),
         model.kept_bytes(layers, num_samples),
+    )
+}
+
+/// What a step was planned to take, beside what the median step took.
+fn kept_promise(plan: &Plan, taken: f64) -> String {
+    let planned = plan.step_seconds();
+    format!(
+        "a step was planned to take {:.1} ms, and took {:.1} ms in the median ({:+.1} %)",
+        1e3 * planned,
+        1e3 * taken,
+        100.0 * (taken / planned - 1.0),
     )
 }
 

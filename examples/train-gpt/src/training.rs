@@ -10,9 +10,7 @@ use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
-use burn_pipeline::{
-    PipelineConfig, PipelineModule, PipelineOptimizer, Placement, StepOutput, open_devices,
-};
+use burn_pipeline::{PipelineModule, PipelineOptimizer, Placement, StepOutput, open_devices};
 
 use crate::batches::{Batch, training_batches};
 use crate::model::Gpt;
@@ -36,19 +34,15 @@ impl Training {
     ///
     /// When the devices, the learning rate, the placement or the schedule are not as they must be.
     pub fn new(args: &Args) -> Result<Self, Error> {
-        let devices = open_devices(&args.devices, args.num_stages())?;
+        let placement = placement(args)?;
+        let devices = placement.devices().to_vec();
         // Each backend draws from a generator of its own. The first stage's is seeded last, so that
         // it gets the seed itself where others share it.
         for (stage, device) in devices.iter().enumerate().rev() {
             device.seed(args.seed.wrapping_add(stage as u64));
         }
-        let pipeline = PipelineConfig::new()
-            .with_num_micro_batches(args.num_micro_batches())
-            .with_schedule(args.schedule())
-            .with_rematerialization(args.rematerialization)
-            .with_seed(args.seed)
-            .with_threads_per_stage(Some(args.threads_per_stage()))
-            .init(args.model().init(&devices[0]), Placement::even(&devices))?;
+        let model = args.model().init(&devices[0]);
+        let pipeline = args.pipeline().init(model, placement)?;
         Ok(Self {
             pipeline,
             optimizer: optimizer().into(),
@@ -105,6 +99,21 @@ impl Training {
     pub fn first_device(&self) -> Device {
         self.pipeline.stage_devices().swap_remove(0)
     }
+}
+
+/// The cuts and the devices: those of the plan, or as even as can be.
+fn placement(args: &Args) -> Result<Placement, Error> {
+    let Some(plan) = &args.planning.plan else {
+        let devices = open_devices(&args.devices, args.num_stages())?;
+        return Ok(Placement::even(&devices));
+    };
+    // One name serves every device that the plan was made for.
+    let num_devices = match args.devices.split(',').count() {
+        1 => 1 + plan.devices().iter().max().copied().unwrap_or_default(),
+        num_named => num_named,
+    };
+    let devices = open_devices(&args.devices, num_devices)?;
+    Ok(Placement::of_plan(plan, &devices)?)
 }
 
 /// The mean loss of predicting each next byte, in nats: of logits `[num_samples, length, 256]` and

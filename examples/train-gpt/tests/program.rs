@@ -6,6 +6,11 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn run(flags: &str, text: &str) -> Output {
+    run_unplanned(&format!("--micro-batches 2 {flags}"), text)
+}
+
+/// Without a number of micro-batches, which a plan has itself.
+fn run_unplanned(flags: &str, text: &str) -> Output {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join(format!("{text}.txt"));
     std::fs::write(&file, format!("{text} ").repeat(60)).unwrap();
@@ -13,19 +18,27 @@ fn run(flags: &str, text: &str) -> Output {
         .args(["--text".as_ref(), file.as_os_str()])
         .args(["--save".as_ref(), folder.join(text).as_os_str()])
         .args("--layers 1 --width 8 --heads 2 --context 8 --batch-size 4".split(' '))
-        .args("--micro-batches 2 --steps 2 --threads-per-stage 1".split(' '))
+        .args("--steps 2 --threads-per-stage 1".split(' '))
         .args(flags.split_whitespace())
         .output()
         .unwrap()
 }
 
 fn refusal(flags: &str) -> String {
+    refused(run, flags)
+}
+
+fn refused(run: fn(&str, &str) -> Output, flags: &str) -> String {
     // Tests run at once: each run has a text of its own.
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let text = format!("refused-{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let output = run(flags, &text);
     assert!(!output.status.success(), "{flags}");
     String::from_utf8(output.stderr).unwrap()
+}
+
+fn last_lines(output: &str) -> Vec<&str> {
+    output.lines().rev().take(3).collect()
 }
 
 #[test]
@@ -186,4 +199,76 @@ fn flags_that_contradict_each_other_are_refused() {
     ));
     assert!(refusal("--text no/such/text").starts_with("error: cannot read no/such/text: "));
     assert!(refusal("--resume no/such/run").starts_with("error: no run is saved in no/such/run"));
+}
+
+#[test]
+fn a_plan_is_found_saved_and_trained_by() {
+    let plan = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plan.json");
+    let auto = format!("--auto --save-plan {}", plan.display());
+    let auto = run_unplanned(&auto, "planned");
+    let stdout = String::from_utf8(auto.stdout).unwrap();
+    assert!(auto.status.success(), "{stdout}");
+    for text in [
+        "3 layers on flex, 4 samples; what is kept is counted by an allocator",
+        "  blocks.0 ",
+        " for 4 samples: ",
+        "\ntried ",
+        "\na step was planned to take ",
+    ] {
+        assert!(stdout.contains(text), "{text} is not in\n{stdout}");
+    }
+    assert!(stdout.contains(&format!("the plan is in {}\n", plan.display())));
+
+    // A text says what is trained on.
+    let by_file = run_unplanned(&format!("--plan {}", plan.display()), "planned");
+    let by_file = String::from_utf8(by_file.stdout).unwrap();
+    assert_eq!(last_lines(&by_file), last_lines(&stdout));
+
+    for (flags, message) in [
+        (
+            "--layers 4",
+            "error: the plan is for 3 layers, but --layers 4 makes a model of 6: give --layers 1, or plan again\n",
+        ),
+        (
+            "--batch-size 8",
+            "error: the plan is for mini-batches of 4 windows, but --batch-size is 8: give --batch-size 4, or plan again\n",
+        ),
+    ] {
+        let flags = format!("--plan {} {flags}", plan.display());
+        assert_eq!(refused(run_unplanned, &flags), message);
+    }
+    let flags = format!("--plan {} --schedule 1f1b", plan.display());
+    let stderr = refused(run_unplanned, &flags);
+    let message = "the argument '--plan <FILE>' cannot be used with '--schedule <KIND>'";
+    assert!(stderr.contains(message), "{stderr}");
+}
+
+#[test]
+fn a_plan_leaves_nothing_to_other_flags() {
+    for (flags, one, other) in [
+        ("--auto --stages 2", "--auto", "--stages <N>"),
+        ("--auto --schedule 1f1b", "--auto", "--schedule <KIND>"),
+        ("--auto --micro-batches 2", "--auto", "--micro-batches <N>"),
+        (
+            "--auto --rematerialization never",
+            "--auto",
+            "--rematerialization <WHICH>",
+        ),
+    ] {
+        let stderr = refused(run_unplanned, flags);
+        let message = format!("the argument '{one}' cannot be used with '{other}'");
+        assert!(stderr.contains(&message), "{stderr}");
+    }
+    let stderr = refused(run_unplanned, "--memory-limit 100");
+    assert!(stderr.contains("not provided:\n  --auto"), "{stderr}");
+    let stderr = refused(run_unplanned, "--plan no/such/plan");
+    let message = "error: invalid value 'no/such/plan' for '--plan <FILE>': No such file";
+    assert!(stderr.starts_with(message), "{stderr}");
+}
+
+#[test]
+fn a_memory_that_holds_no_plan_is_refused() {
+    let stderr = refused(run_unplanned, "--auto --memory-limit 0");
+    let message = "error: no plan fits into the memory: the one that comes closest needs ";
+    assert!(stderr.starts_with(message), "{stderr}");
 }
