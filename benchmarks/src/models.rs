@@ -138,20 +138,22 @@ impl Layer for Uneven {
     }
 }
 
-/// Ten convolutions of `[batch, 3, 32, 32]` to `[batch, 128, 4, 4]`: few channels at full size
-/// first, many later.
+/// Twelve convolutions of `[batch, 3, 32, 32]` to `[batch, 64, 4, 4]`: few channels at full size
+/// first, many later. The first three take about half of the time.
 pub fn uneven_convolutions(device: &Device) -> Vec<Uneven> {
     let layers = [
-        (3, 16, 1),
-        (16, 16, 1),
-        (16, 16, 1),
-        (16, 32, 2),
+        (3, 24, 1),
+        (24, 24, 1),
+        (24, 24, 1),
+        (24, 32, 2),
         (32, 32, 1),
-        (32, 64, 2),
+        (32, 48, 2),
+        (48, 48, 1),
+        (48, 48, 1),
+        (48, 64, 2),
         (64, 64, 1),
         (64, 64, 1),
-        (64, 128, 2),
-        (128, 128, 1),
+        (64, 64, 1),
     ];
     let uneven = |(inputs, outputs, stride)| Uneven {
         convolution: Conv2dConfig::new([inputs, outputs], [3, 3])

@@ -1,11 +1,12 @@
-//! From a profile to the costs of a schedule's instructions.
+//! From a profile to the costs of a schedule's instructions on one host.
 
-use std::collections::HashSet;
+use burn_pipeline::{Cluster, Costs, DeviceSpec, Link, Partition, Profile, Schedule};
 
-use burn_pipeline::{Cost, Costs, Instruction, Measurement, Op, Partition, Profile, Schedule};
-
-/// What the instructions of `schedule` cost where `partition` says which layers each place has, all
-/// on devices between which nothing moves, with `num_samples` in each micro-batch.
+/// What the instructions of `schedule` cost where `partition` says which layers each place has, with
+/// `num_samples` in each micro-batch.
+///
+/// Stages share the memory of the host: nothing moves between them, what a stage receives is what the
+/// one before keeps, and the mini-batch is there anyway.
 pub fn costs(
     profile: &Profile,
     partition: &Partition,
@@ -13,57 +14,24 @@ pub fn costs(
     num_samples: usize,
 ) -> Costs {
     let num_stages = schedule.num_stages();
-    let num_places = partition.num_stages();
-    let place = |place: usize| {
-        let (stage, chunk) = (place % num_stages, place / num_stages);
-        let instructions = schedule.stage(stage).iter();
-        let recomputed: HashSet<Instruction> = instructions
-            .filter(|it| it.op() == Op::Recompute)
-            .copied()
-            .collect();
-        let micro_batches = 0..schedule.num_micro_batches();
-        let layers = partition.stage(place);
-        let sum = |of: fn(&Measurement) -> f64| {
-            let layers = layers
-                .clone()
-                .map(|layer| of(&profile.at(layer, num_samples)));
-            layers.sum::<f64>()
-        };
-        let is_last = place + 1 == num_places;
-        let loss = match is_last {
-            true => profile.loss_at(num_samples),
-            false => Measurement::default(),
-        };
-        let pull_back = match is_last {
-            true => 0.0,
-            false => profile.at(layers.end - 1, num_samples).pull_back,
-        };
-        let recorded = sum(|it| it.recorded_forward) + loss.recorded_forward;
-        let activations = layers
-            .clone()
-            .map(|it| profile.at(it, num_samples).activation_bytes);
-        let boundary_bytes = match layers.start.checked_sub(1) {
-            Some(before) => profile.at(before, num_samples).output_bytes,
-            // The mini-batch is there anyway.
-            None => 0,
-        };
-        let activation_bytes = activations.sum();
-        let cost = |micro_batch| {
-            let recompute = Instruction::recompute(micro_batch).on_chunk(chunk);
-            Cost {
-                forward: match recomputed.contains(&recompute) {
-                    true => sum(|it| it.forward) + loss.forward,
-                    false => recorded,
-                },
-                recompute: recorded,
-                backward: sum(|it| it.backward) + loss.backward + pull_back,
-                boundary: 0.0,
-                gradient: 0.0,
-                boundary_bytes,
-                activation_bytes,
-            }
-        };
-        micro_batches.map(cost).collect()
+    let device = DeviceSpec {
+        name: profile.device.clone(),
+        flops: 1.0,
+        memory_bytes: None,
     };
-    Costs::new((0..num_places).map(place).collect())
+    let cluster = Cluster::uniform(num_stages, device, Link::NONE);
+    let cluster = cluster.expect("a schedule has stages");
+    let devices: Vec<usize> = (0..num_stages).collect();
+    let micro_batches = vec![num_samples; schedule.num_micro_batches()];
+    let costs = profile
+        .on(&cluster)
+        .and_then(|it| it.costs(partition, &devices, schedule, &micro_batches));
+    let costs = costs.expect("a benchmark's profile, cuts and schedule are of one model");
+    costs.with_bytes(|place| {
+        let layers = partition.stage(place);
+        let boundary = layers.start.checked_sub(1);
+        let boundary = boundary.map_or(0, |before| profile.at(before, num_samples).output_bytes);
+        let kept = layers.map(|it| profile.at(it, num_samples).activation_bytes);
+        (boundary, kept.sum())
+    })
 }

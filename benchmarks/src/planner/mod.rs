@@ -109,7 +109,7 @@ impl Planner {
                     Model::Convolution => {
                         let model = models::uneven_convolutions(&tracked);
                         let (input, _) = models::batch([64, 3, 32, 32], device);
-                        let (target, _) = models::batch([64, 128, 4, 4], device);
+                        let (target, _) = models::batch([64, 64, 4, 4], device);
                         let batch = (input, target);
                         self.compare(*part, report, devices, Case { name, model, batch });
                     }
