@@ -5,8 +5,11 @@ mod bytes;
 mod case;
 mod costs;
 mod partition;
+mod search;
 
-use burn_pipeline::{DeviceError, Rematerialization, ScheduleKind, Sequential};
+use std::error::Error;
+
+use burn_pipeline::{Rematerialization, ScheduleKind, Sequential};
 use clap::{Args, ValueEnum};
 
 use self::case::Case;
@@ -18,7 +21,7 @@ use crate::report::Report;
 #[derive(Args)]
 pub struct Planner {
     /// What to compare.
-    #[arg(long, value_delimiter = ',', default_values_t = [Part::Accuracy, Part::Partition])]
+    #[arg(long, value_delimiter = ',', default_values_t = [Part::Accuracy, Part::Partition, Part::Search])]
     parts: Vec<Part>,
     /// Which models.
     #[arg(long, value_delimiter = ',', default_values_t = [Model::Transformer, Model::Convolution, Model::Mlp])]
@@ -49,6 +52,7 @@ const NUM_STAGES: usize = 2;
 enum Part {
     Accuracy,
     Partition,
+    Search,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -63,6 +67,7 @@ impl std::fmt::Display for Part {
         f.write_str(match self {
             Self::Accuracy => "accuracy",
             Self::Partition => "partition",
+            Self::Search => "search",
         })
     }
 }
@@ -82,11 +87,15 @@ impl Planner {
     ///
     /// # Errors
     ///
-    /// When there are fewer devices than stages.
-    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), DeviceError> {
+    /// When there are fewer devices than stages, or a search fails.
+    pub fn run(&self, report: &Report, devices: &Devices) -> Result<(), Box<dyn Error>> {
         devices.check(&[NUM_STAGES])?;
         for part in &self.parts {
             report.conditions(match part {
+                Part::Search => {
+                    search::run(report)?;
+                    continue;
+                }
                 Part::Accuracy => {
                     "planner, accuracy: two stages, one kernel thread each, half of the layers on each. Every step stands \
                      between two profiles of its layers, and is simulated under each."
@@ -136,6 +145,7 @@ impl Planner {
         match part {
             Part::Accuracy => self.accuracy(report, devices, &case),
             Part::Partition => self.partition(report, devices, &case),
+            Part::Search => unreachable!("a search needs no model"),
         }
     }
 

@@ -25,14 +25,14 @@ pub use burn_pipeline_plan::{
     Alternative, Axis, AxisReads, Baseline, BestPartition, BytesSource, CellFault, ChromeTrace,
     Cluster, ClusterError, Comparison, ComparisonSvg, Configuration, Convolution, Cost, CostError,
     Costs, DeviceSpec, Edge, Elimination, EliminationStep, Explanation, Finding, Gantt, Graph,
-    GraphBuilder, GraphError, Host, Instruction, LayerCost, LayerProfile, Layerwise,
-    LayerwiseError, Link, Measurement, Memory, MoreMicroBatches, Node, NodeSeconds, Op, Partition,
-    PartitionError, PartitionProblem, Plan, PlanError, Planner, Profile, ProfileChart,
-    ProfileCosts, ProfileCostsError, ProfileError, Reads, Region, Rematerialization, Schedule,
-    ScheduleError, ScheduleKind, Sending, Shape, SharedParameter, SimulateError, Simulation, Span,
-    StageDevice, StageMemory, StageTime, StepCost, Strategy, StrategyCost, Svg, Synchronization,
-    Timeline, UnsolvableError, Value, Wait, Window, forward_only, recompute_early, rematerialize,
-    simulate, validate,
+    GraphBuilder, GraphError, GroupPlan, GroupPlanner, GroupedLayer, Host, Instruction, LayerCost,
+    LayerProfile, Layerwise, LayerwiseError, Link, Measurement, Memory, MoreMicroBatches, Node,
+    NodeSeconds, Op, Partition, PartitionError, PartitionProblem, Plan, PlanError, Planner,
+    Profile, ProfileChart, ProfileCosts, ProfileCostsError, ProfileError, Reads, Region,
+    Rematerialization, Schedule, ScheduleError, ScheduleKind, Sending, Shape, SharedParameter,
+    SimulateError, Simulation, Span, StageDevice, StageMemory, StageTime, StepCost, Strategy,
+    StrategyCost, Svg, Synchronization, Timeline, TriedGroups, UnsolvableError, Value, Wait,
+    Window, forward_only, recompute_early, rematerialize, simulate, validate,
 };
 
 pub use device::{DeviceError, available_devices, open_device, open_devices, probe_device};

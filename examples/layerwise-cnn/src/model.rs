@@ -103,7 +103,7 @@ impl AlexNetConfig {
 
     /// Rows of what the last pooling sends; 0 if a picture is too small.
     pub fn last_size(&self) -> usize {
-        let strided = (self.size + 3) / 4;
+        let strided = self.size.div_ceil(4);
         (0..3).fold(strided, |size, _| size.saturating_sub(1) / 2)
     }
 }
