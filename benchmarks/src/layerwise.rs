@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use burn_pipeline::{Cluster, Comparison, Graph, Layerwise};
+use burn_pipeline::{Baseline, Cluster, Graph, Layerwise, Strategy};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -20,8 +20,11 @@ pub struct LayerwiseSearch {
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16")]
     num_devices: Vec<usize>,
     /// Images in a mini-batch, for each device.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = at_least_one)]
     images: usize,
+    /// A number of devices for one more search: the largest network, once.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    at_scale: usize,
     /// A folder to draw each searched plan to, as SVG.
     #[arg(long, value_name = "FOLDER")]
     draw: Option<PathBuf>,
@@ -68,6 +71,8 @@ struct Line {
     layers: usize,
     /// The time of the search.
     search_ms: f64,
+    /// Layers that no elimination could take, whose configurations were enumerated.
+    enumerated: usize,
     /// A step under the searched plan, and what it moves between devices.
     step_ms: f64,
     moved_mib: f64,
@@ -98,54 +103,76 @@ impl LayerwiseSearch {
         ));
         for &network in &self.networks {
             for &num_devices in &self.num_devices {
-                let graph = network.graph(self.images * num_devices);
-                let cluster = Cluster::p100_nvlink(num_devices)?;
-                let group: Vec<usize> = (0..num_devices).collect();
-                let layerwise = Layerwise::new(&graph, &cluster, &group)?;
-                let times: Result<Vec<f64>, _> = (0..report.repetitions())
-                    .map(|_| {
-                        let (found, seconds) = seconds(|| layerwise.search());
-                        found.map(|_| seconds)
-                    })
-                    .collect();
-                let comparison = layerwise.compare()?;
-                report.result(&line(network, &graph, median(&times?), &comparison));
-                self.draw(network, &comparison)?;
+                self.search(report, network, num_devices, report.repetitions())?;
             }
         }
-        Ok(())
+        match self.at_scale {
+            0 => Ok(()),
+            num_devices => self.search(report, Network::InceptionV3, num_devices, 1),
+        }
     }
 
-    fn draw(&self, network: Network, comparison: &Comparison) -> Result<(), Box<dyn Error>> {
+    fn search(
+        &self,
+        report: &Report,
+        network: Network,
+        num_devices: usize,
+        repetitions: usize,
+    ) -> Result<(), Box<dyn Error>> {
+        let graph = network.graph(self.images * num_devices);
+        let cluster = Cluster::p100_nvlink(num_devices)?;
+        let group: Vec<usize> = (0..num_devices).collect();
+        let layerwise = Layerwise::new(&graph, &cluster, &group)?;
+        let mut times = Vec::new();
+        let mut last = None;
+        for _ in 0..repetitions {
+            let (found, time) = seconds(|| layerwise.search());
+            last = Some(found?);
+            times.push(time);
+        }
+        if let Some(found) = &last {
+            report.result(&line(network, &layerwise, median(&times), found));
+        }
+        self.draw(network, &layerwise)
+    }
+
+    fn draw(&self, network: Network, layerwise: &Layerwise) -> Result<(), Box<dyn Error>> {
         let Some(folder) = &self.draw else {
             return Ok(());
         };
         std::fs::create_dir_all(folder)?;
-        let name = format!("{}-{}.svg", network.name(), comparison.num_devices);
-        Ok(std::fs::write(
-            folder.join(name),
-            comparison.svg().to_string(),
-        )?)
+        let name = format!("{}-{}.svg", network.name(), layerwise.num_devices());
+        let drawing = layerwise.compare()?.svg().to_string();
+        Ok(std::fs::write(folder.join(name), drawing)?)
     }
 }
 
-fn line(network: Network, graph: &Graph, search: f64, comparison: &Comparison) -> Line {
-    let searched = &comparison.searched.cost;
-    let ratio = |baseline: usize| {
-        let cost = &comparison.baselines[baseline].cost;
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("a mini-batch has at least 1 image".to_string()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+fn line(network: Network, layerwise: &Layerwise, search: f64, found: &Strategy) -> Line {
+    let searched = &found.cost;
+    let ratio = |baseline: Baseline| {
+        let cost = layerwise.baseline(baseline);
         let moved = match searched.bytes() {
             0 => 1.0,
             bytes => cost.bytes() as f64 / bytes as f64,
         };
         (cost.seconds() / searched.seconds(), moved)
     };
-    let [data, model, trick] = [ratio(0), ratio(1), ratio(2)];
+    let [data, model, trick] = Baseline::ALL.map(ratio);
     Line {
         bench: "layerwise",
         network: network.name(),
-        devices: comparison.num_devices,
-        layers: graph.num_nodes(),
+        devices: layerwise.num_devices(),
+        layers: layerwise.graph().num_nodes(),
         search_ms: 1e3 * search,
+        enumerated: found.elimination.left.len(),
         step_ms: 1e3 * searched.seconds(),
         moved_mib: searched.bytes() as f64 / (1 << 20) as f64,
         data_parallelism: data.0,
@@ -154,6 +181,23 @@ fn line(network: Network, graph: &Graph, search: f64, comparison: &Comparison) -
         data_parallelism_moved: data.1,
         model_parallelism_moved: model.1,
         one_weird_trick_moved: trick.1,
-        best_baseline: comparison.speedup(),
+        best_baseline: data.0.min(model.0).min(trick.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_baseline_is_better_than_what_is_searched() {
+        let graph = Network::AlexNet.graph(4 * 32);
+        let cluster = Cluster::p100_nvlink(4).unwrap();
+        let layerwise = Layerwise::new(&graph, &cluster, &[0, 1, 2, 3]).unwrap();
+        let found = layerwise.search().unwrap();
+        let line = line(Network::AlexNet, &layerwise, 0.0, &found);
+        assert!(line.best_baseline >= 1.0);
+        assert!(line.data_parallelism > 1.1);
+        assert_eq!(line.enumerated, 1);
     }
 }

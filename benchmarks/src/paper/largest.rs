@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-use burn_pipeline::{Cluster, PartitionProblem, Profile, StageDevice, UnsolvableError};
+use burn_pipeline::{
+    Cluster, ClusterError, PartitionProblem, Profile, StageDevice, UnsolvableError,
+};
 use serde::Serialize;
 
 use super::amoebanet::amoebanet;
@@ -60,7 +62,20 @@ pub fn run(report: &Report) -> Result<(), Box<dyn Error>> {
          one accelerator the number of micro-batches (4 and 8), which is not published; the other \
          rows are predicted.",
     );
+    amoebanets()?.run(report, "AmoebaNet")?;
     Family {
+        published: &TRANSFORMER_LARGEST,
+        cluster: Cluster::tpu_v3(1)?,
+        batch_size: 32,
+        num_micro_batches: 8,
+        kept_share: 1.0,
+        model: |row, size| transformer(size.unwrap_or(row.layers)),
+    }
+    .run(report, "Transformer")
+}
+
+fn amoebanets() -> Result<Family<'static>, ClusterError> {
+    Ok(Family {
         published: &AMOEBANET_LARGEST,
         cluster: Cluster::tpu_v2(1)?,
         batch_size: 128,
@@ -71,17 +86,7 @@ pub fn run(report: &Report) -> Result<(), Box<dyn Error>> {
             Some(size) => amoebanet(row.layers, 16 * size as u64),
             None => amoebanet(row.layers, row.filters),
         },
-    }
-    .run(report, "AmoebaNet")?;
-    Family {
-        published: &TRANSFORMER_LARGEST,
-        cluster: Cluster::tpu_v3(1)?,
-        batch_size: 32,
-        num_micro_batches: 8,
-        kept_share: 1.0,
-        model: |row, size| transformer(size.unwrap_or(row.layers)),
-    }
-    .run(report, "Transformer")
+    })
 }
 
 impl Family<'_> {
@@ -205,5 +210,21 @@ impl Sums {
         between(&self.parameters)
             + batch_size as u64 * self.received[layers.start]
             + samples * between(&self.kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn larger_models_fit_on_more_accelerators() {
+        let family = amoebanets().unwrap();
+        let parameters = family.published[..3].iter().map(|row| {
+            let size = family.largest(row).unwrap();
+            (family.model)(row, Some(size)).num_parameters()
+        });
+        let parameters: Vec<_> = parameters.collect();
+        assert!(parameters.is_sorted_by(|a, b| 2 * a < *b), "{parameters:?}");
     }
 }

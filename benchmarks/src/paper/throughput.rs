@@ -141,3 +141,27 @@ impl Step {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The closed form of equal stages bounds every prediction.
+    #[test]
+    fn throughput_stays_below_what_the_bubble_allows() {
+        let model = transformer(48);
+        let step = |stages, micro_batches| {
+            let cluster = Cluster::tpu_v3(stages).unwrap();
+            Step::predict(&model, &cluster, 32, micro_batches).unwrap()
+        };
+        let first = step(2, 1).seconds;
+        for (stages, micro_batches) in [(2, 4), (4, 4), (8, 32)] {
+            let ideal = (stages * micro_batches) as f64 / (stages + micro_batches - 1) as f64;
+            let predicted = first / step(stages, micro_batches).seconds;
+            assert!(
+                predicted > 1.0 && predicted < ideal,
+                "{predicted} of {ideal}"
+            );
+        }
+    }
+}
