@@ -14,6 +14,8 @@ mod hand_over;
 mod killed;
 mod lists;
 mod losing;
+mod profiling;
 mod servers;
+mod sharding;
 mod transfers;
 mod transparency;
