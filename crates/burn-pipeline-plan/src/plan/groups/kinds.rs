@@ -19,9 +19,10 @@ pub(super) struct Groups {
 #[derive(Clone, Copy)]
 pub(super) struct Share {
     pub(super) configuration: Configuration,
-    /// How long it computes, as a share of what it was measured to take on one device.
+    /// How long it computes, as a share of what it was measured to take on one device; how its
+    /// samples are split aside.
     time: f64,
-    /// The most that a member keeps of what all do.
+    /// The most that a member keeps of what all do; how its samples are split aside.
     elements: f64,
     /// The time that its inputs and their gradients are on their way.
     transfer: f64,
@@ -161,7 +162,9 @@ impl Groups {
                 ..it
             };
         };
-        let time = factor * share.time;
+        let most_samples = share_of_samples(it.num_samples, share.configuration);
+        let time = factor * share.time * most_samples;
+        let elements = share.elements * most_samples;
         let samples = it.num_samples as f64 / self.num_samples as f64;
         let one_way = share.transfer / 2.0 * samples;
         Measurement {
@@ -169,10 +172,18 @@ impl Groups {
             recorded_forward: time * it.recorded_forward + one_way,
             backward: time * it.backward + one_way + share.synchronization,
             pull_back: time * it.pull_back,
-            activation_bytes: (share.elements * it.activation_bytes as f64).ceil() as u64,
+            activation_bytes: (elements * it.activation_bytes as f64).ceil() as u64,
             ..it
         }
     }
+}
+
+/// The share of a micro-batch that is in its largest part. A part has at least one sample: with fewer
+/// samples than parts, some members have nothing to do.
+fn share_of_samples(num_samples: usize, configuration: Configuration) -> f64 {
+    let num_samples = num_samples.max(1);
+    let most = num_samples.div_ceil(configuration.degree(Axis::Sample));
+    most as f64 / num_samples as f64
 }
 
 /// The best strategy on a group, for measured times that `factor` turns into those of its first
@@ -208,9 +219,13 @@ fn shares(
         let degrees = Axis::ALL.into_iter().zip(cost.configuration.degrees());
         let parts = degrees.map(|(axis, degree)| {
             let size = node.shape.size(axis);
-            size.div_ceil(degree) as f64 / size as f64
+            match axis {
+                Axis::Sample => 1.0,
+                _ => size.div_ceil(degree) as f64 / size as f64,
+            }
         });
         let elements: f64 = parts.product();
+        let most_samples = share_of_samples(node.shape.size(Axis::Sample), cost.configuration);
         let slices = match node.splits_parameters {
             true => cost.configuration.degree(Axis::Channel) as u64,
             false => 1,
@@ -224,7 +239,7 @@ fn shares(
         Share {
             configuration: cost.configuration,
             time: if whole > 0.0 {
-                cost.compute_seconds / whole
+                cost.compute_seconds / whole / most_samples
             } else {
                 elements
             },

@@ -65,6 +65,9 @@ fn groups_win_where_one_layer_has_most_of_the_work_and_links_are_free() {
     let heavy = planned.layers.iter().flatten().find(|it| it.layer == 1);
     let degree = heavy.unwrap().configuration.num_parts();
     assert_eq!(degree, planned.group_size);
+    // Every part of it has a sample at least.
+    let samples = planned.plan.micro_batches();
+    assert!(samples.iter().all(|it| *it >= degree), "{planned}");
     let json = serde_json::to_string(&planned).unwrap();
     assert_eq!(serde_json::from_str::<GroupPlan>(&json).unwrap(), planned);
 }
@@ -118,4 +121,35 @@ fn a_graph_of_another_model_is_an_error_with_the_layer() {
         .plan(4)
         .unwrap_err();
     assert_eq!(error, PlanError::NoGroups { num_devices: 4 });
+}
+
+#[test]
+fn a_micro_batch_smaller_than_the_degree_is_no_faster_than_its_largest_part() {
+    let (profile, graph, cluster) = (profile(&[0.01; 4]), graph(4), cluster(Link::NONE));
+    let seconds = |num_micro_batches: usize| {
+        let planner = GroupPlanner::new(&profile, &graph, &cluster)
+            .with_group_sizes([4])
+            .with_planner(|it| it.with_num_micro_batches([num_micro_batches]));
+        planner.plan(32).unwrap().plan.step_seconds()
+    };
+    // All layers are split by sample in four. What has one sample is on one device alone.
+    let alone = 32.0 * 4.0 * 0.03;
+    for (num_micro_batches, share) in [(4, 0.25), (8, 0.25), (16, 0.5), (32, 1.0)] {
+        let seconds = seconds(num_micro_batches);
+        assert!((seconds - share * alone).abs() < 1e-9, "{seconds}");
+    }
+}
+
+#[test]
+fn what_a_member_keeps_is_its_largest_part() {
+    let (profile, graph, cluster) = (profile(&[0.01; 4]), graph(4), cluster(Link::NONE));
+    let kept = |num_micro_batches: usize| {
+        let planner = GroupPlanner::new(&profile, &graph, &cluster)
+            .with_group_sizes([4])
+            .with_planner(|it| it.with_num_micro_batches([num_micro_batches]));
+        planner.plan(num_micro_batches).unwrap().plan.memory()[0].working_bytes
+    };
+    // One sample, whole, and what it sends.
+    assert_eq!(kept(1), (1 << 20) + (1 << 10));
+    assert_eq!(kept(8), kept(1));
 }
