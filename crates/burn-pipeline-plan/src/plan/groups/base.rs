@@ -16,7 +16,8 @@ type Configure<'a> = Box<dyn for<'p> Fn(Planner<'p>) -> Planner<'p> + 'a>;
 /// summed in every backward pass, once per micro-batch. The best size wins.
 ///
 /// Configurations are searched once for each kind of group, for as many samples as the graph has,
-/// over the whole model; transfers grow with the number of samples. What a cut inside the model
+/// over the whole model. In micro-batches of other sizes a layer computes as long as its largest part
+/// does, one sample at least, and transfers grow with the number of samples. What a cut inside the model
 /// gathers and scatters is counted as the configurations on both of its sides say, and the signal
 /// crosses over the slowest link between two groups.
 pub struct GroupPlanner<'a> {
@@ -78,8 +79,10 @@ impl<'a> GroupPlanner<'a> {
     ///
     /// # Errors
     ///
-    /// When the graph is not the profile's, no size of groups divides the number of devices, or, as
-    /// for [`Planner::plan`], where no size of groups has a plan: then the error of the last.
+    /// When the profile or the graph makes no sense, the graph is not the profile's, no size of
+    /// groups divides the number of devices, or no size of groups has a plan: then the error of the
+    /// size that comes closest to the memory of its devices, or of the first where none was weighed
+    /// by memory.
     pub fn plan(&self, batch_size: usize) -> Result<GroupPlan, PlanError> {
         first_node(self.profile, self.graph)?;
         let num_devices = self.cluster.num_devices();
@@ -90,7 +93,7 @@ impl<'a> GroupPlanner<'a> {
         };
         let mut best: Option<GroupPlan> = None;
         let mut tried = Vec::new();
-        let mut error = PlanError::NoGroups { num_devices };
+        let mut closest: Option<PlanError> = None;
         for group_size in sizes {
             let planned = self.plan_with(group_size, batch_size);
             let seconds = planned.as_ref().ok().map(|it| it.plan.step_seconds());
@@ -106,13 +109,20 @@ impl<'a> GroupPlanner<'a> {
                         best = Some(it);
                     }
                 }
-                Err(it @ PlanError::Memory { .. }) => error = it,
-                Err(it) => return Err(it),
+                Err(it) if !is_of_one_size(&it) => return Err(it),
+                Err(it) => {
+                    if closest
+                        .as_ref()
+                        .is_none_or(|known| excess(&it) < excess(known))
+                    {
+                        closest = Some(it);
+                    }
+                }
             }
         }
         match best {
             Some(best) => Ok(GroupPlan { tried, ..best }),
-            None => Err(error),
+            None => Err(closest.unwrap_or(PlanError::NoGroups { num_devices })),
         }
     }
 
@@ -156,5 +166,24 @@ impl<'a> GroupPlanner<'a> {
             tried: Vec::new(),
             plan,
         }
+    }
+}
+
+/// Whether other sizes of groups may have a plan where one does not.
+fn is_of_one_size(error: &PlanError) -> bool {
+    matches!(
+        error,
+        PlanError::Memory { .. }
+            | PlanError::NothingToTry { .. }
+            | PlanError::Partition(_)
+            | PlanError::Layerwise(_)
+    )
+}
+
+/// How far a need is above its limit; what was not weighed by memory is further than anything.
+fn excess(error: &PlanError) -> f64 {
+    match error {
+        PlanError::Memory { need, limit, .. } => *need as f64 / (*limit).max(1) as f64,
+        _ => f64::INFINITY,
     }
 }

@@ -39,7 +39,7 @@ pub struct GroupedLayer {
 pub struct TriedGroups {
     /// The number of devices of each group.
     pub group_size: usize,
-    /// The time of a step, in seconds; none where nothing fits.
+    /// The time of a step, in seconds; none where there is no plan.
     pub seconds: Option<f64>,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for GroupPlan {
                 Some(seconds) => {
                     write!(f, "{separator} {} in {}", it.group_size, duration(seconds))?
                 }
-                None => write!(f, "{separator} {} too large", it.group_size)?,
+                None => write!(f, "{separator} {} without a plan", it.group_size)?,
             }
         }
         Ok(())

@@ -153,3 +153,43 @@ fn what_a_member_keeps_is_its_largest_part() {
     assert_eq!(kept(1), (1 << 20) + (1 << 10));
     assert_eq!(kept(8), kept(1));
 }
+
+#[test]
+fn a_size_without_a_plan_leaves_the_others() {
+    let (profile, graph, cluster) = (profile(&[0.01; 4]), graph(4), cluster(Link::NONE));
+    // Four devices make one group: there are no two stages on it.
+    let planned = GroupPlanner::new(&profile, &graph, &cluster)
+        .with_planner(|it| it.with_num_stages([2]))
+        .plan(32)
+        .unwrap();
+    assert_eq!(planned.devices.len(), 2);
+    let sizes = planned.tried.iter();
+    let sizes: Vec<_> = sizes
+        .map(|it| (it.group_size, it.seconds.is_some()))
+        .collect();
+    assert_eq!(sizes, [(1, true), (2, true), (4, false)]);
+    assert!(planned.to_string().ends_with(", 4 without a plan"));
+}
+
+#[test]
+fn where_nothing_fits_the_size_that_comes_closest_is_reported() {
+    let (profile, graph) = (profile(&[0.01; 4]), graph(4));
+    let cluster = cluster(Link::NONE).with_memory_limit(1 << 19);
+    let planner = || GroupPlanner::new(&profile, &graph, &cluster);
+    let need = |error: &PlanError| match error {
+        PlanError::Memory { need, .. } => *need,
+        _ => u64::MAX,
+    };
+    let all = planner().plan(8).unwrap_err();
+    let alone = [1, 2, 4].map(|size| planner().with_group_sizes([size]).plan(8).unwrap_err());
+    assert_eq!(Some(need(&all)), alone.iter().map(need).min());
+    assert_ne!(all, alone[2]);
+    let error = planner()
+        .with_planner(|it| it.with_num_stages([9]))
+        .plan(8)
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        PlanError::NothingToTry { num_devices: 4, .. }
+    ));
+}
