@@ -14,11 +14,12 @@ impl Planner<'_> {
     /// The plan with the shortest step for the largest mini-batch that fits, of up to `most` samples.
     ///
     /// With more micro-batches, more fits: it is the most for the numbers of micro-batches that the
-    /// planner may choose from. Needs are taken to grow with the number of samples.
+    /// planner may choose from. Needs are taken to grow with the number of samples. The smallest
+    /// mini-batch is one with a sample for each of the fewest micro-batches allowed.
     ///
     /// # Errors
     ///
-    /// As [`plan`](Self::plan) where not even one sample fits, and where `most` fits.
+    /// As [`plan`](Self::plan) where not even the smallest mini-batch fits, and where `most` fits.
     ///
     /// # Complexity
     ///
@@ -29,8 +30,9 @@ impl Planner<'_> {
             let costs = self.costs()?;
             self.with_search(self.profile, costs, batch_size, fits)
         };
-        match greatest(most, fits)? {
-            None => self.plan(1),
+        let least = self.least_micro_batches();
+        match greatest(least, most, fits)? {
+            None => self.plan(least.min(most)),
             Some(it) if it == most => Err(PlanError::NoLimit {
                 most,
                 what: "samples",
@@ -63,7 +65,7 @@ impl Planner<'_> {
             let costs = self.costs_of(&profile, original)?;
             self.with_search(&profile, costs, batch_size, fits)
         };
-        match greatest(most, fits)? {
+        match greatest(1, most, fits)? {
             None => self.plan(batch_size).map(|_| 1),
             Some(it) if it == most => Err(PlanError::NoLimit {
                 most,
@@ -99,13 +101,15 @@ fn fits(search: &mut Search, mut candidates: Vec<Candidate>) -> Result<bool, Pla
     Ok(false)
 }
 
-/// The greatest number up to `most` of which something holds, if it holds of all smaller ones.
+/// The greatest number from `least` to `most` of which something holds, if it holds of all smaller
+/// ones.
 fn greatest(
+    least: usize,
     most: usize,
     holds: impl Fn(usize) -> Result<bool, PlanError>,
 ) -> Result<Option<usize>, PlanError> {
-    let mut low = 0;
-    let mut high = 1usize;
+    let mut low = least - 1;
+    let mut high = least;
     while high <= most && holds(high)? {
         low = high;
         if high == most {
@@ -120,7 +124,7 @@ fn greatest(
             false => high = middle,
         }
     }
-    Ok((low > 0).then_some(low))
+    Ok((low >= least).then_some(low))
 }
 
 /// Which layer a layer of the repeated model is. What follows the model, its loss, stays that.

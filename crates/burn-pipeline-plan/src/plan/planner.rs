@@ -272,6 +272,12 @@ impl<'a> Planner<'a> {
         candidates
     }
 
+    /// The fewest micro-batches that may be chosen.
+    pub(super) fn least_micro_batches(&self) -> usize {
+        let numbers = self.num_micro_batches.iter().flatten();
+        numbers.copied().filter(|it| *it > 0).min().unwrap_or(1)
+    }
+
     /// One stage has nobody to wait for: its chunks would change nothing.
     fn kinds(&self, num_stages: usize, num_layers: usize) -> Vec<ScheduleKind> {
         let most_chunks = match num_stages {
