@@ -3,8 +3,11 @@ use serde::{Deserialize, Serialize};
 use super::ProfileError;
 
 /// What one layer costs on one micro-batch of so many samples.
+///
+/// In its stored form, the number of samples and the times of both passes must be there. A recorded
+/// forward pass that is left out takes as long as one that only computes; anything else is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(from = "StoredMeasurement")]
 pub struct Measurement {
     /// The samples in the micro-batch, 1 or more.
     pub num_samples: usize,
@@ -22,6 +25,36 @@ pub struct Measurement {
     pub activation_bytes: u64,
     /// The bytes of the signal that the layer sends.
     pub output_bytes: u64,
+}
+
+/// A measurement as it is stored: what is not known may be left out.
+#[derive(Deserialize)]
+#[serde(rename = "Measurement", deny_unknown_fields)]
+struct StoredMeasurement {
+    num_samples: usize,
+    forward: f64,
+    recorded_forward: Option<f64>,
+    backward: f64,
+    #[serde(default)]
+    pull_back: f64,
+    #[serde(default)]
+    activation_bytes: u64,
+    #[serde(default)]
+    output_bytes: u64,
+}
+
+impl From<StoredMeasurement> for Measurement {
+    fn from(stored: StoredMeasurement) -> Self {
+        Self {
+            num_samples: stored.num_samples,
+            forward: stored.forward,
+            recorded_forward: stored.recorded_forward.unwrap_or(stored.forward),
+            backward: stored.backward,
+            pull_back: stored.pull_back,
+            activation_bytes: stored.activation_bytes,
+            output_bytes: stored.output_bytes,
+        }
+    }
 }
 
 /// What one layer costs.

@@ -24,6 +24,7 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
 
     const BY_HAND: &str = r#"{
         "device": "a card",
@@ -39,7 +40,19 @@ mod tests {
     fn what_is_written_by_hand_may_leave_out_what_is_not_known() {
         let profile = Profile::from_json(BY_HAND).unwrap();
         assert_eq!(profile.at(0, 4).backward, 2.0);
+        // Most instructions record: without a time of its own, that is no faster than to compute.
+        assert_eq!(profile.at(0, 4).recorded_forward, 1.0);
         assert_eq!(Profile::from_json(&profile.to_json()).unwrap(), profile);
+    }
+
+    #[rstest]
+    #[case(r#""num_samples": 2, "#, "num_samples")]
+    #[case(r#""forward": 0.5, "#, "forward")]
+    #[case(r#", "backward": 1.0"#, "backward")]
+    fn what_a_measurement_must_say_may_not_be_left_out(#[case] text: &str, #[case] field: &str) {
+        let error = Profile::from_json(&BY_HAND.replace(text, "")).unwrap_err();
+        let missing = format!("missing field `{field}`");
+        assert!(error.to_string().contains(&missing), "{error}");
     }
 
     #[test]
