@@ -140,8 +140,9 @@ impl Profile {
 
     /// What a layer costs with `num_samples` samples: interpolated between the two measurements
     /// around it. Beyond the largest, the line through the last two goes on, and below the
-    /// smallest the line through the first two; times fall no lower than in proportion to the
-    /// samples. A single measurement scales in proportion.
+    /// smallest the line through the first two. Times and bytes fall no lower than the largest
+    /// measurement beyond it, and below the smallest no lower than in proportion to the samples. A
+    /// single measurement scales in proportion.
     ///
     /// # Panics
     ///
@@ -248,9 +249,10 @@ fn interpolate(measurements: &[Measurement], num_samples: usize) -> Measurement 
     let line = |of: fn(&Measurement) -> f64| {
         let beyond = of(low) + share * (of(high) - of(low));
         // Noise may tilt a line so far that it leads below zero.
-        let floor = match num_samples < low.num_samples {
-            true => of(low) * num_samples as f64 / low.num_samples as f64,
-            false => 0.0,
+        let floor = match num_samples {
+            it if it < low.num_samples => of(low) * it as f64 / low.num_samples as f64,
+            it if it > high.num_samples => of(high),
+            _ => 0.0,
         };
         beyond.max(floor)
     };
@@ -320,6 +322,18 @@ mod tests {
         let profile = profile(vec![measurement(2, 2.0), measurement(6, 4.0)]);
         let found = profile.at(0, num_samples);
         assert_eq!(found, measurement(num_samples, forward));
+    }
+
+    #[test]
+    fn more_samples_than_measured_never_cost_less() {
+        // Noise: two samples more were faster, and kept less.
+        let mut large = measurement(4, 1.5);
+        large.activation_bytes = 150;
+        let profile = profile(vec![measurement(2, 2.0), large]);
+        let found = profile.at(0, 100);
+        assert_eq!((found.forward, found.backward), (1.5, 3.0));
+        assert_eq!((found.activation_bytes, found.output_bytes), (150, 1000));
+        assert_eq!(profile.at(0, 3).forward, 1.75);
     }
 
     #[test]
