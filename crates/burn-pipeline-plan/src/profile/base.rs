@@ -171,6 +171,10 @@ impl Profile {
         if self.layers.is_empty() {
             return Err(ProfileError::NoLayers);
         }
+        let bytes = self.input_bytes_per_sample;
+        if !bytes.is_finite() || bytes < 0.0 {
+            return Err(ProfileError::InputBytes { bytes });
+        }
         for (layer, it) in self.layers.iter().enumerate() {
             check_measurements(layer, &it.name, &it.measurements)?;
         }
@@ -359,6 +363,17 @@ mod tests {
     ) {
         let error = profile(measurements).check().unwrap_err().to_string();
         assert!(error.starts_with(message), "{error}");
+    }
+
+    #[rstest]
+    #[case(f64::NAN)]
+    #[case(f64::INFINITY)]
+    #[case(-4.0)]
+    fn an_input_of_no_number_of_bytes_is_refused(#[case] bytes: f64) {
+        let mut profile = profile(vec![measurement(1, 1.0)]);
+        profile.input_bytes_per_sample = bytes;
+        let error = profile.check().unwrap_err().to_string();
+        assert!(error.starts_with("the model's input has "), "{error}");
     }
 
     #[test]

@@ -8,6 +8,12 @@ pub enum ProfileError {
     #[error("the profile has no layers: profile a model with at least 1 layer")]
     NoLayers,
 
+    /// The model's input has no number of bytes.
+    #[error(
+        "the model's input has {bytes} bytes per sample: give a finite number that is not negative"
+    )]
+    InputBytes { bytes: f64 },
+
     /// A layer was not measured.
     #[error(
         "layer {layer} (`{name}`) has no measurement: give at least one number of samples with \
