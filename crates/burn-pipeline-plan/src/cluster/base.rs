@@ -1,4 +1,6 @@
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{ClusterError, Link};
 
@@ -35,8 +37,12 @@ pub struct Host {
 pub struct Cluster {
     hosts: Vec<Host>,
     network: Link,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    measured: Vec<(usize, usize, Link)>,
+    /// By both devices; stored as a list.
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "write_measured"
+    )]
+    measured: BTreeMap<(usize, usize), Link>,
     /// For each device, its host and its place there.
     #[serde(skip)]
     places: Vec<(usize, usize)>,
@@ -57,7 +63,7 @@ impl Cluster {
             places: places.collect(),
             hosts,
             network,
-            measured: Vec::new(),
+            measured: BTreeMap::new(),
         };
         cluster.check()?;
         Ok(cluster)
@@ -94,8 +100,7 @@ impl Cluster {
         check_link(&link, || {
             format!("the link from device {from} to device {to}")
         })?;
-        self.measured.retain(|it| (it.0, it.1) != (from, to));
-        self.measured.push((from, to, link));
+        self.measured.insert((from, to), link);
         Ok(self)
     }
 
@@ -105,6 +110,15 @@ impl Cluster {
         for device in devices {
             let limit = device.memory_bytes.unwrap_or(bytes).min(bytes);
             device.memory_bytes = Some(limit);
+        }
+        self
+    }
+
+    /// The same cluster with other devices in the places of these, of a speed that is one.
+    pub(crate) fn with_devices(mut self, of: impl Fn(usize, &DeviceSpec) -> DeviceSpec) -> Self {
+        let devices = self.hosts.iter_mut().flat_map(|it| &mut it.devices);
+        for (index, device) in devices.enumerate() {
+            *device = of(index, device);
         }
         self
     }
@@ -144,9 +158,8 @@ impl Cluster {
     ///
     /// If there is no such device.
     pub fn link(&self, from: usize, to: usize) -> Link {
-        let measured = self.measured.iter().find(|it| (it.0, it.1) == (from, to));
-        match measured {
-            Some((_, _, link)) => *link,
+        match self.measured.get(&(from, to)) {
+            Some(link) => *link,
             None if from == to => Link::NONE,
             None if self.host_of(from) == self.host_of(to) => self.hosts[self.host_of(from)].link,
             None => self.network,
@@ -184,6 +197,13 @@ fn check_link(link: &Link, place: impl Fn() -> String) -> Result<(), ClusterErro
             bandwidth: link.bandwidth,
         }),
     }
+}
+
+fn write_measured<S: Serializer>(
+    measured: &BTreeMap<(usize, usize), Link>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(measured.iter().map(|((from, to), link)| (from, to, link)))
 }
 
 /// A cluster as it is stored, before it is checked.
@@ -247,6 +267,20 @@ mod tests {
         let measured = cluster.with_link(1, 2, FAST).unwrap();
         assert_eq!(measured.link(1, 2), FAST);
         assert_eq!(measured.link(2, 1), SLOW);
+    }
+
+    #[test]
+    fn the_last_measurement_of_a_link_counts_and_a_list_of_them_is_stored() {
+        let cluster = two_hosts().with_link(3, 0, FAST).unwrap();
+        let cluster = cluster.with_link(0, 3, FAST).unwrap();
+        let cluster = cluster.with_link(3, 0, SLOW).unwrap();
+        assert_eq!(cluster.link(3, 0), SLOW);
+        let stored = serde_json::to_value(&cluster).unwrap();
+        let (fast, slow) = (serde_json::json!(FAST), serde_json::json!(SLOW));
+        assert_eq!(
+            stored["measured"],
+            serde_json::json!([[0, 3, fast], [3, 0, slow]])
+        );
     }
 
     #[test]

@@ -96,17 +96,22 @@ impl Groups {
     }
 
     /// The groups as devices: with the memory of the smallest member, and the slowest link between
-    /// the members of two groups. Their speeds only tell kinds apart.
+    /// the members of two groups. Their speeds only tell kinds apart. Groups of one device keep their
+    /// links as they are.
     pub(super) fn cluster(&self, cluster: &Cluster) -> Result<Cluster, PlanError> {
-        let device = |(members, kind): (&Vec<usize>, &usize)| {
+        if self.devices.iter().all(|it| it.len() == 1) {
+            let device = |group: usize, it: &DeviceSpec| DeviceSpec {
+                flops: speed(self.kinds[group]),
+                ..it.clone()
+            };
+            return Ok(cluster.clone().with_devices(device));
+        }
+        let device = |(members, &kind): (&Vec<usize>, &usize)| {
             let first = cluster.device(members[0]);
             let limits = members.iter().map(|it| cluster.device(*it).memory_bytes);
             DeviceSpec {
-                name: match members.len() {
-                    1 => first.name.clone(),
-                    group_size => format!("{group_size} {}", first.name),
-                },
-                flops: (1 + kind) as f64,
+                name: format!("{} {}", members.len(), first.name),
+                flops: speed(kind),
                 memory_bytes: limits.flatten().min(),
             }
         };
@@ -176,6 +181,11 @@ impl Groups {
             ..it
         }
     }
+}
+
+/// What tells a kind of group from others.
+fn speed(kind: usize) -> f64 {
+    (1 + kind) as f64
 }
 
 /// The share of a micro-batch that is in its largest part. A part has at least one sample: with fewer

@@ -1,7 +1,7 @@
-use super::*;
+use super::{kinds::Groups, *};
 use crate::{
-    Axis, BytesSource, Cluster, DeviceSpec, Edge, Graph, LayerProfile, Link, Measurement, Node,
-    PlanError, Profile, Reads, Shape,
+    Axis, BytesSource, Cluster, DeviceSpec, Edge, Graph, Host, LayerProfile, Link, Measurement,
+    Node, PlanError, Profile, Reads, Shape, Synchronization,
 };
 
 fn profile(seconds: &[f64]) -> Profile {
@@ -45,13 +45,16 @@ fn graph(num_layers: usize) -> Graph {
     Graph::new(nodes).unwrap()
 }
 
-fn cluster(link: Link) -> Cluster {
-    let device = DeviceSpec {
+fn device() -> DeviceSpec {
+    DeviceSpec {
         name: "toy".to_string(),
         flops: 1e12,
         memory_bytes: None,
-    };
-    Cluster::uniform(4, device, link).unwrap()
+    }
+}
+
+fn cluster(link: Link) -> Cluster {
+    Cluster::uniform(4, device(), link).unwrap()
 }
 
 #[test]
@@ -192,4 +195,33 @@ fn where_nothing_fits_the_size_that_comes_closest_is_reported() {
         error,
         PlanError::NothingToTry { num_devices: 4, .. }
     ));
+}
+
+#[test]
+fn groups_of_256_devices_are_linked_by_the_slowest_of_their_links() {
+    let host = |index: usize| Host {
+        devices: (0..8).map(|_| device()).collect(),
+        link: Link {
+            latency: 1e-6,
+            bandwidth: 1e10 * (1 + index) as f64,
+        },
+    };
+    let network = Link {
+        latency: 1e-4,
+        bandwidth: 1e9,
+    };
+    let cluster = Cluster::new((0..32).map(host).collect(), network).unwrap();
+    let (profile, graph) = (profile(&[0.01; 4]), graph(4));
+    for group_size in [1, 4] {
+        let sum = Synchronization::default();
+        let groups = Groups::new(&profile, &graph, &cluster, 1e12, sum, group_size).unwrap();
+        let linked = groups.cluster(&cluster).unwrap();
+        assert_eq!(linked.num_devices(), 256 / group_size);
+        for from in 0..linked.num_devices() {
+            for to in (0..linked.num_devices()).filter(|it| *it != from) {
+                let link = cluster.link(group_size * from, group_size * to);
+                assert_eq!(linked.link(from, to), link);
+            }
+        }
+    }
 }
