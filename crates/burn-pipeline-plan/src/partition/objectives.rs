@@ -53,7 +53,7 @@ impl Objective for Time<'_, '_> {
 
     fn fits(&self, stage: usize, device: usize, layers: Range<usize>) -> bool {
         let limit = self.problem.devices[device].memory_bytes;
-        limit.is_none_or(|limit| self.problem.need(stage, layers, &self.bytes) <= limit)
+        limit.is_none_or(|limit| self.problem.need(stage, device, layers, &self.bytes) <= limit)
     }
 
     fn least(&self, _stage: usize, _device: usize, _layers: Range<usize>, value: f64) -> f64 {
@@ -64,8 +64,9 @@ impl Objective for Time<'_, '_> {
         let limit = self.problem.devices[device].memory_bytes;
         let least = self.problem.least_seconds(stage, device, layers.clone());
         least > self.most
-            || limit
-                .is_some_and(|limit| self.problem.least_need(stage, layers, &self.bytes) > limit)
+            || limit.is_some_and(|limit| {
+                self.problem.least_need(stage, device, layers, &self.bytes) > limit
+            })
     }
 }
 
@@ -88,7 +89,9 @@ impl Ratio<'_, '_> {
 
 impl Objective for Ratio<'_, '_> {
     fn stage(&self, stage: usize, device: usize, layers: Range<usize>) -> f64 {
-        self.of(device, || self.problem.need(stage, layers, &self.bytes))
+        self.of(device, || {
+            self.problem.need(stage, device, layers, &self.bytes)
+        })
     }
 
     fn with_cut(&self, value: f64, _from: usize, _to: usize, _layer: usize) -> f64 {
@@ -102,7 +105,7 @@ impl Objective for Ratio<'_, '_> {
     fn least(&self, stage: usize, device: usize, layers: Range<usize>, _value: f64) -> f64 {
         // A need may be of any form, and the boundary that a stage receives is part of it.
         self.of(device, || {
-            self.problem.least_need(stage, layers, &self.bytes)
+            self.problem.least_need(stage, device, layers, &self.bytes)
         })
     }
 

@@ -69,7 +69,7 @@ impl Case {
                 let weight: u32 = self.weights[layers].iter().sum();
                 f64::from(weight) / f64::from(self.devices[device].0)
             })
-            .with_least_need(|stage, layers| self.need(stage, layers));
+            .with_least_need(|stage, _device, layers| self.need(stage, layers));
         if let Some(num_stages) = self.free {
             problem = problem.in_free_order(num_stages);
         }

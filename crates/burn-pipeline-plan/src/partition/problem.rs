@@ -39,7 +39,7 @@ pub enum Sending {
 }
 
 type Seconds<'a> = Box<dyn Fn(usize, usize, Range<usize>) -> f64 + 'a>;
-type Need<'a> = Box<dyn Fn(usize, Range<usize>) -> u64 + 'a>;
+type Need<'a> = Box<dyn Fn(usize, usize, Range<usize>) -> u64 + 'a>;
 type Links<'a> = Box<dyn Fn(usize, usize) -> Link + 'a>;
 
 /// Layers to be divided among devices so that the slowest stage is as fast as can be.
@@ -146,7 +146,16 @@ impl<'a> PartitionProblem<'a> {
     /// The bytes that a stage of some layers takes, `need(stage, layers)`, where they depend on the
     /// stage's place in the schedule: the first stage of 1F1B keeps more micro-batches than the
     /// last. It stands in place of [`with_bytes`](Self::with_bytes).
-    pub fn with_need(mut self, need: impl Fn(usize, Range<usize>) -> u64 + 'a) -> Self {
+    pub fn with_need(self, need: impl Fn(usize, Range<usize>) -> u64 + 'a) -> Self {
+        self.with_need_on(move |stage, _device, layers| need(stage, layers))
+    }
+
+    /// As [`with_need`](Self::with_need), where the bytes depend on the device too:
+    /// `need(stage, device, layers)`. They must be the same for devices of equal speed and memory.
+    pub(crate) fn with_need_on(
+        mut self,
+        need: impl Fn(usize, usize, Range<usize>) -> u64 + 'a,
+    ) -> Self {
         self.need = Some(Box::new(need));
         self
     }
@@ -162,10 +171,10 @@ impl<'a> PartitionProblem<'a> {
     }
 
     /// What neither the need of a stage of some layers nor that of one of more with them is below,
-    /// in the same form: with it, stages that are too large are ruled out at once.
+    /// `need(stage, device, layers)`: with it, stages that are too large are ruled out at once.
     pub(crate) fn with_least_need(
         mut self,
-        need: impl Fn(usize, Range<usize>) -> u64 + 'a,
+        need: impl Fn(usize, usize, Range<usize>) -> u64 + 'a,
     ) -> Self {
         self.least_need = Some(Box::new(need));
         self
@@ -290,9 +299,15 @@ impl<'a> PartitionProblem<'a> {
         }
     }
 
-    pub(super) fn need(&self, stage: usize, layers: Range<usize>, sums: &[u128]) -> u64 {
+    pub(super) fn need(
+        &self,
+        stage: usize,
+        device: usize,
+        layers: Range<usize>,
+        sums: &[u128],
+    ) -> u64 {
         match &self.need {
-            Some(need) => need(stage, layers),
+            Some(need) => need(stage, device, layers),
             None if sums.len() < 2 => 0,
             None => (sums[layers.end] - sums[layers.start])
                 .try_into()
@@ -301,11 +316,17 @@ impl<'a> PartitionProblem<'a> {
     }
 
     /// What no need of these layers and more is below, as far as is known.
-    pub(super) fn least_need(&self, stage: usize, layers: Range<usize>, sums: &[u128]) -> u64 {
+    pub(super) fn least_need(
+        &self,
+        stage: usize,
+        device: usize,
+        layers: Range<usize>,
+        sums: &[u128],
+    ) -> u64 {
         match (&self.least_need, &self.need) {
-            (Some(least), _) => least(stage, layers),
+            (Some(least), _) => least(stage, device, layers),
             (None, Some(_)) => 0,
-            (None, None) => self.need(stage, layers, sums),
+            (None, None) => self.need(stage, device, layers, sums),
         }
     }
 }

@@ -129,7 +129,7 @@ impl<'a> PartitionProblem<'a> {
         let stage = best.slowest_stage();
         let device = best.devices[stage];
         let limit = self.devices[device].memory_bytes.unwrap_or(u64::MAX);
-        let need = |layers: Range<usize>| self.need(stage, layers, &ratio.bytes);
+        let need = |layers: Range<usize>| self.need(stage, device, layers, &ratio.bytes);
         // A layer that is too large on its own says more than the stage that it is in.
         let mut alone = best.partition.stage(stage).map(|it| it..it + 1);
         let too_large = alone.find(|it| need(it.clone()) > limit);

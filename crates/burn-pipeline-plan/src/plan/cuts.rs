@@ -55,19 +55,17 @@ impl Search<'_> {
                 sending,
             );
         if limited {
-            // Bytes are those of any device, unless a rule says otherwise: then of the first.
-            let device = |named: &Named, place: usize| named.0[place.min(named.0.len() - 1)];
             let (for_need, of_need) = (micro_batches.clone(), named.clone());
             let (for_least, of_least) = (micro_batches, named.clone());
             let need = |place: usize, sizes: &Sizes, device, layers, boundaries| {
                 self.need(&shape.kept[place], sizes, device, layers, boundaries)
             };
             problem = problem
-                .with_need(move |place, layers| {
-                    need(place, &for_need, device(&of_need, place), layers, true)
+                .with_need_on(move |place, device, layers| {
+                    need(place, &for_need, of_need.0[device], layers, true)
                 })
-                .with_least_need(move |place, layers| {
-                    need(place, &for_least, device(&of_least, place), layers, false)
+                .with_least_need(move |place, device, layers| {
+                    need(place, &for_least, of_least.0[device], layers, false)
                 });
         }
         if order.is_none() {

@@ -263,6 +263,30 @@ fn a_rule_makes_groups_of_devices() {
 }
 
 #[test]
+fn a_rule_counts_the_memory_of_the_device_that_a_stage_is_on() {
+    // The first device keeps four times as much of anything: the heavy layer fits on the second.
+    let profile = profile(&[(1.0, 10), (1.0, 1), (1.0, 1), (1.0, 1)]);
+    let cluster = cluster(&[1e9, 2e9], Some(40 * MIB), 0.0);
+    let planner = || {
+        let planner = Planner::new(&profile, &cluster).with_rule(|_, device, it| Measurement {
+            activation_bytes: it.activation_bytes * if device == 0 { 4 } else { 1 },
+            ..it
+        });
+        let planner = planner.with_num_stages([2]).with_num_micro_batches([1]);
+        planner.with_most_chunks(1)
+    };
+    let plan = planner().plan(1).unwrap();
+    assert_eq!(plan.devices(), [1, 0]);
+    assert!(plan.memory().iter().all(StageMemory::fits));
+    let error = planner().with_devices_in_order().plan(1).unwrap_err();
+    let PlanError::Memory { need, device, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!((need > 80 * MIB, device), (true, 0));
+    assert!(planner().largest_batch(100).unwrap().batch_size() >= 1);
+}
+
+#[test]
 fn only_what_may_be_chosen_is() {
     let profile = profile(&[(1.0, 1); 6]);
     let cluster = cluster(&[1e9; 2], None, 0.0);
