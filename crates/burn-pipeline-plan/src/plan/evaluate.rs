@@ -95,10 +95,16 @@ impl Search<'_> {
                 None => break,
             }
         }
-        if candidate.kind.num_chunks() > 1 && !fits {
+        if fits {
+            return Ok(evaluated);
+        }
+        if candidate.kind.num_chunks() > 1 {
             let cuts = self.cuts_of_least_memory(&case, f64::INFINITY)?;
             let cuts = cuts.expect("without a bound, something is closest");
             self.take(&case, cuts, &mut evaluated)?;
+        } else if most.is_finite() {
+            // No stage was as fast as asked for, or none fits: only the first is due to the bound.
+            evaluated.is_pruned |= self.cuts_of_least_memory(&case, 1.0)?.is_some();
         }
         Ok(evaluated)
     }
