@@ -148,10 +148,13 @@ impl fmt::Display for Finding {
 impl fmt::Display for MoreMicroBatches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooFewSamples { batch_size } => write!(
+            Self::TooFewSamples {
+                num_micro_batches,
+                batch_size,
+            } => write!(
                 f,
-                "more micro-batches would shorten it, but there are {batch_size} samples: take a \
-                 larger mini-batch"
+                "twice as many micro-batches need {num_micro_batches} samples, but there are \
+                 {batch_size}"
             ),
             Self::TooLarge {
                 num_micro_batches,

@@ -73,6 +73,7 @@ fn bubble(search: &mut Search, best: &Found) -> Result<Finding, PlanError> {
     let num_micro_batches = 2 * best.candidate.num_micro_batches;
     let twice = match num_micro_batches <= search.batch_size {
         false => MoreMicroBatches::TooFewSamples {
+            num_micro_batches,
             batch_size: search.batch_size,
         },
         true => {
@@ -132,7 +133,7 @@ fn slow_stage(planner: &Planner, search: &mut Search, best: &Found) -> Result<Fi
         name: search.tables.costs.profile().layers[layer].name.clone(),
         layer_times_mean: share(seconds * num_micro_batches, mean),
         split_seconds: match is_slow {
-            true => Some(split(planner, search, best, layer)?),
+            true => Some(split(planner, search, best, layer)?).filter(|it| *it < best.seconds),
             false => None,
         },
     })

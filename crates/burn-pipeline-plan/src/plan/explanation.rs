@@ -76,7 +76,8 @@ pub enum Finding {
         name: String,
         /// How often that layer alone takes the mean of all stages.
         layer_times_mean: f64,
-        /// The time of a step with that layer written as two of half the cost, in seconds.
+        /// The time of a step with that layer written as two of half the cost, in seconds; none
+        /// where that is no gain.
         split_seconds: Option<f64>,
     },
     /// Stages wait for signals and gradients to arrive.
@@ -123,6 +124,8 @@ impl Finding {
 pub enum MoreMicroBatches {
     /// The mini-batch has too few samples.
     TooFewSamples {
+        /// The number of micro-batches.
+        num_micro_batches: usize,
         /// The samples that it has.
         batch_size: usize,
     },

@@ -152,9 +152,27 @@ fn a_plan_explains_itself() {
     second: 3 stages, 9 micro-batches, 1f1b, `except-last` in 308 ms, 0.8 % longer
     - stage 1 is 1.49 times the mean, and the others wait for it 32.1 % of a step: layer 5 (`blocks.5`) alone takes 1.19 of the mean; split in two, a step takes 241 ms
     - memory takes 3.7 % of a step: 3 stages, 8 micro-batches, 1f1b, `never` in 294 ms needs 149 MiB on device 0, which holds 80.0 MiB
-    - the bubble is 2.0 % of a step: more micro-batches would shorten it, but there are 16 samples: take a larger mini-batch
+    - the bubble is 2.0 % of a step: twice as many micro-batches need 32 samples, but there are 16
     ");
     assert!(plan.gantt(80).contains("stage 2 │"));
+}
+
+#[test]
+fn a_slow_layer_is_not_to_be_split_where_that_is_no_gain() {
+    // Half of the first layer beside the second is slower than the first alone.
+    let profile = profile(&[(1.6, 1), (1.0, 1)]);
+    let cluster = cluster(&[1e9; 2], None, 0.0);
+    let plan = Planner::new(&profile, &cluster)
+        .with_num_stages([2])
+        .with_num_micro_batches([4])
+        .plan(16)
+        .unwrap();
+    let findings = plan.explanation().findings.iter();
+    let slow = findings.filter_map(|it| match it {
+        Finding::SlowStage { split_seconds, .. } => Some(*split_seconds),
+        _ => None,
+    });
+    assert_eq!(slow.collect::<Vec<_>>(), [None], "{plan}");
 }
 
 #[test]
