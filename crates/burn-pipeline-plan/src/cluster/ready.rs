@@ -4,11 +4,10 @@ use super::{Cluster, ClusterError, DeviceSpec, Host, Link};
 
 const GIB: u64 = 1 << 30;
 
-fn tpu(name: &str, memory_bytes: u64) -> DeviceSpec {
+fn tpu(name: &str, flops: f64, memory_bytes: u64) -> DeviceSpec {
     DeviceSpec {
         name: name.to_string(),
-        // A core has a peak of 22.5e12 in bfloat16, of which layers reach about half.
-        flops: 11e12,
+        flops,
         memory_bytes: Some(memory_bytes),
     }
 }
@@ -24,23 +23,25 @@ fn p100() -> DeviceSpec {
 
 impl Cluster {
     /// Cloud TPUv2 cores of 8 GiB each, connected by their own network: GPipe (Huang et al., 2018),
-    /// section 3, for AmoebaNet.
+    /// section 3, for AmoebaNet. A core has a peak of 22.5e12 floating point operations per second in
+    /// bfloat16, of which layers are taken to reach about half.
     ///
     /// # Errors
     ///
     /// When `num_devices` is 0.
     pub fn tpu_v2(num_devices: usize) -> Result<Self, ClusterError> {
-        Self::uniform(num_devices, tpu("TPUv2", 8 * GIB), TPU_LINK)
+        Self::uniform(num_devices, tpu("TPUv2", 11e12, 8 * GIB), TPU_LINK)
     }
 
     /// Cloud TPUv3 cores of 16 GiB each: GPipe (Huang et al., 2018), section 3, for the
-    /// Transformer.
+    /// Transformer. A core has a peak of 61.5e12 floating point operations per second in bfloat16, of
+    /// which layers are taken to reach about half.
     ///
     /// # Errors
     ///
     /// When `num_devices` is 0.
     pub fn tpu_v3(num_devices: usize) -> Result<Self, ClusterError> {
-        Self::uniform(num_devices, tpu("TPUv3", 16 * GIB), TPU_LINK)
+        Self::uniform(num_devices, tpu("TPUv3", 30e12, 16 * GIB), TPU_LINK)
     }
 
     /// P100 of 16 GiB on one host, connected by PCIe alone: GPipe (Huang et al., 2018), section 3.
@@ -92,6 +93,15 @@ const INFINIBAND: Link = Link {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_of_core_reaches_about_half_of_its_own_peak() {
+        let (v2, v3) = (Cluster::tpu_v2(2).unwrap(), Cluster::tpu_v3(2).unwrap());
+        for (cluster, peak) in [(v2, 22.5e12), (v3, 61.5e12)] {
+            let share = cluster.device(1).flops / peak;
+            assert!((0.45..0.5).contains(&share), "{share}");
+        }
+    }
 
     #[test]
     fn a_cluster_of_nvlink_hosts_has_four_devices_in_each() {
