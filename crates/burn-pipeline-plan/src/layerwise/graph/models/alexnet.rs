@@ -4,6 +4,10 @@ use crate::Shape;
 impl Graph {
     /// AlexNet in one tower (Krizhevsky, 2014, section 5) on images of 224 x 224: 61.1 million
     /// parameters.
+    ///
+    /// # Panics
+    ///
+    /// If `batch` is 0.
     pub fn alexnet(batch: usize) -> Self {
         let mut it = GraphBuilder::new();
         let pool = Window {

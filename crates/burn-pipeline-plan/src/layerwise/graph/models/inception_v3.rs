@@ -7,6 +7,10 @@ impl Graph {
     ///
     /// Sizes are those of the network as it was published with its weights. Batch norms are
     /// folded into the convolutions.
+    ///
+    /// # Panics
+    ///
+    /// If `batch` is 0.
     pub fn inception_v3(batch: usize) -> Self {
         let mut it = Inception::default();
         let x = it.builder.data(Shape([batch, 3, 299, 299]));

@@ -4,6 +4,10 @@ use crate::Shape;
 impl Graph {
     /// LeNet-5 (LeCun et al., 1998, section II.B) on images of 32 x 32, with the second
     /// convolution over all channels: 61,706 parameters.
+    ///
+    /// # Panics
+    ///
+    /// If `batch` is 0.
     pub fn lenet5(batch: usize) -> Self {
         let mut it = GraphBuilder::new();
         let pool = Window {

@@ -9,6 +9,10 @@ impl Graph {
     ///
     /// As in the paper, the first convolution of a block has its stride. Batch norms are folded
     /// into the convolutions.
+    ///
+    /// # Panics
+    ///
+    /// If `batch` is 0.
     pub fn resnet50(batch: usize) -> Self {
         let mut it = GraphBuilder::new();
         let x = it.data(Shape([batch, 3, 224, 224]));

@@ -21,6 +21,17 @@ fn a_network_has_the_parameters_and_operations_of_its_paper(
 }
 
 #[rstest]
+#[case(Graph::lenet5)]
+#[case(Graph::alexnet)]
+#[case(Graph::vgg16)]
+#[case(Graph::resnet50)]
+#[case(Graph::inception_v3)]
+#[should_panic(expected = "a network from a paper's table is a graph")]
+fn a_network_for_no_images_is_none(#[case] graph: fn(usize) -> Graph) {
+    graph(0);
+}
+
+#[rstest]
 #[case("a1/join", [256, 35, 35])]
 #[case("a3/join", [288, 35, 35])]
 #[case("b/join", [768, 17, 17])]

@@ -7,6 +7,10 @@ const BLOCKS: [(usize, usize); 5] = [(64, 2), (128, 2), (256, 3), (512, 3), (512
 impl Graph {
     /// VGG-16 (Simonyan and Zisserman, 2014, table 1, column D) on images of 224 x 224: 138.4
     /// million parameters.
+    ///
+    /// # Panics
+    ///
+    /// If `batch` is 0.
     pub fn vgg16(batch: usize) -> Self {
         let mut it = GraphBuilder::new();
         let pool = Window {
