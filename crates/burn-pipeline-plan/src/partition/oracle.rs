@@ -82,16 +82,19 @@ impl Case {
         then(&problem)
     }
 
-    /// The bottleneck of a partition on devices, if it is allowed.
-    fn value(&self, partition: &Partition, devices: &[usize]) -> Option<f64> {
+    /// Whether a partition minds the pins.
+    fn allows(&self, partition: &Partition) -> bool {
         let starts: Vec<usize> = partition.stages().map(|it| it.start).collect();
         let parted = |&(start, len): &(usize, usize)| {
             starts.iter().any(|it| start < *it && *it < start + len)
         };
-        if self.together.as_ref().is_some_and(parted) {
-            return None;
-        }
-        if self.cut_before.is_some_and(|it| !starts.contains(&it)) {
+        let is_cut = self.cut_before.is_none_or(|it| starts.contains(&it));
+        is_cut && !self.together.as_ref().is_some_and(parted)
+    }
+
+    /// The bottleneck of a partition on devices, if it is allowed.
+    fn value(&self, partition: &Partition, devices: &[usize]) -> Option<f64> {
+        if !self.allows(partition) {
             return None;
         }
         let mut bottleneck = 0f64;
@@ -118,7 +121,21 @@ impl Case {
         Some(bottleneck)
     }
 
+    /// The greatest ratio of need and limit of a partition on devices, if pins allow it.
+    fn ratio(&self, partition: &Partition, devices: &[usize]) -> Option<f64> {
+        let stages = partition.stages().enumerate().map(|(stage, layers)| {
+            let limit = self.devices[devices[stage]].1;
+            limit.map_or(0.0, |limit| self.need(stage, layers) as f64 / limit as f64)
+        });
+        self.allows(partition).then(|| stages.fold(0.0, f64::max))
+    }
+
     fn brute_force(&self) -> Option<f64> {
+        self.least(Self::value)
+    }
+
+    /// The least of any partition in any order.
+    fn least(&self, of: impl Fn(&Self, &Partition, &[usize]) -> Option<f64>) -> Option<f64> {
         let num_stages = self.num_stages();
         let orders = match self.free {
             None => vec![(0..num_stages).collect()],
@@ -126,7 +143,7 @@ impl Case {
         };
         let mut best: Option<f64> = None;
         for partition in partitions(self.weights.len(), num_stages) {
-            let values = orders.iter().filter_map(|it| self.value(&partition, it));
+            let values = orders.iter().filter_map(|it| of(self, &partition, it));
             best = values.chain(best).reduce(f64::min);
         }
         best
@@ -237,8 +254,26 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
                 .filter(|_| case.sending == Sending::Overlapped);
             prop_assert_eq!(cuts.fold(slowest, f64::max), expected);
         }
-        (None, Err(UnsolvableError::Memory { need, limit, .. })) => {
+        (
+            None,
+            Err(UnsolvableError::Memory {
+                need,
+                limit,
+                layers,
+                stage,
+                device,
+                ..
+            }),
+        ) => {
             prop_assert!(need > limit);
+            prop_assert_eq!(*need, case.need(*stage, layers.clone()));
+            prop_assert_eq!(Some(*limit), case.devices[*device].1);
+            let (ratio, least) = (*need as f64 / *limit as f64, case.least(Case::ratio));
+            // One layer may stand for its stage where it is too large alone.
+            match layers.len() {
+                1 => prop_assert!(Some(ratio) <= least),
+                _ => prop_assert_eq!(Some(ratio), least),
+            }
         }
         (None, Err(_)) => prop_assert!(case.together.is_some() || case.cut_before.is_some()),
         (expected, found) => prop_assert!(false, "{expected:?} but {found:?}"),
@@ -306,26 +341,17 @@ proptest! {
 
     #[test]
     fn the_partition_for_memory_has_the_least_ratio_to_the_limits(
-        case in cases(false, false, true, false)
+        case in prop_oneof![cases(false, true, true, false), cases(true, true, true, true)]
     ) {
-        let devices: Vec<StageDevice> = case.devices.iter().map(|it| StageDevice {
-            speed: 1.0,
-            memory_bytes: it.1,
-        }).collect();
-        let ratio = |partition: &Partition| {
-            let stages = partition.stages().enumerate().map(|(stage, layers)| {
-                let limit = case.devices[stage].1;
-                limit.map_or(0.0, |limit| case.need(stage, layers) as f64 / limit as f64)
-            });
-            stages.fold(0.0, f64::max)
-        };
-        let problem = PartitionProblem::new(vec![0.0; case.weights.len()], devices)
-            .with_need(|stage, layers| case.need(stage, layers));
-        let best = problem.solve_for_memory().unwrap();
-        let all = partitions(case.weights.len(), case.num_stages());
-        let least = all.iter().map(ratio).fold(f64::INFINITY, f64::min);
-        prop_assert_eq!(best.bottleneck, least);
-        prop_assert_eq!(ratio(&best.partition), least);
+        match (case.with_problem(|it| it.solve_for_memory()), case.least(Case::ratio)) {
+            (Ok(best), least) => {
+                prop_assert_eq!(Some(best.bottleneck), least);
+                prop_assert_eq!(case.ratio(&best.partition, &best.devices), least);
+                let greatest = best.stages[best.slowest_stage()];
+                prop_assert_eq!(Some(greatest), least);
+            }
+            (Err(_), least) => prop_assert_eq!(least, None),
+        }
     }
 }
 
