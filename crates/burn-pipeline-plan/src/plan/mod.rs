@@ -16,6 +16,8 @@ mod found;
 mod groups;
 mod largest;
 mod memory;
+#[cfg(test)]
+mod oracle;
 mod peak;
 mod planner;
 mod refine;
