@@ -16,9 +16,12 @@ pub(super) type Rule<'a> = Box<dyn Fn(usize, usize, Measurement) -> Measurement 
 /// every rematerialization that it may choose from. Each is given the cuts with the least
 /// bottleneck, and devices in the best order, under the memory limits; each is simulated, unless a
 /// bound says that it cannot win. What is found is the best of those, and exactly that: bounds never
-/// rule it out. From the winner, and from the best plan of each schedule with several chunks per
-/// stage, single cuts are then moved by one layer while the simulated step shrinks, for cuts that
-/// suit chunks or a short mini-batch better: a local search, not proven optimal.
+/// rule it out. The least bottleneck is not always the least step, and with several chunks per
+/// stage, cuts under the memory limits are not proven to be the best that fit.
+///
+/// From the winner, and from the best plan of each schedule with several chunks per stage, single
+/// cuts are then moved by one layer while the simulated step shrinks, for cuts that suit chunks or a
+/// short mini-batch better: a local search, not proven optimal.
 ///
 /// ```
 /// # use burn_pipeline_plan::*;
@@ -168,7 +171,7 @@ impl<'a> Planner<'a> {
     /// # Errors
     ///
     /// When the profile cannot be put on the cluster, there is nothing to choose from, or no plan
-    /// fits: then with the least memory that would do.
+    /// fits: then with the plan that comes closest.
     pub fn plan(&self, batch_size: usize) -> Result<Plan, PlanError> {
         self.with_search(
             self.profile,
