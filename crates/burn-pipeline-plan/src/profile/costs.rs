@@ -66,6 +66,10 @@ pub struct ProfileCosts<'a> {
 impl Profile {
     /// The profile on the devices of a cluster.
     ///
+    /// The device that was profiled is the first one of its name. Where there is none and all devices
+    /// are equally fast, the profile is taken to be of them, whatever its name: if they are others,
+    /// [`on_with_flops`](Self::on_with_flops) scales it.
+    ///
     /// # Errors
     ///
     /// When the profile makes no sense, or the devices differ and none has the name of the one that
