@@ -158,6 +158,31 @@ fn a_plan_explains_itself() {
 }
 
 #[test]
+fn cuts_that_fit_and_are_slow_are_not_called_too_large() {
+    // GPipe without recomputation fits only where the first stage has one layer: the other then has
+    // three quarters of the work. With 8 micro-batches that is slower than what was found with 4.
+    let profile = profile(&[(1.0, 10), (1.0, 10), (2.0, 0)]);
+    let cluster = cluster(&[1e9; 2], Some(120 * MIB), 0.0);
+    let planner = || {
+        Planner::new(&profile, &cluster)
+            .with_num_stages([2])
+            .with_num_micro_batches([4, 8])
+            .with_most_chunks(1)
+            .with_rematerializations(&[Rematerialization::Never, Rematerialization::ExceptLast])
+    };
+    let gpipe = planner().with_schedules(&[ScheduleKind::GPipe]);
+    let gpipe = gpipe.with_rematerializations(&[Rematerialization::Never]);
+    assert_eq!(
+        gpipe.plan(8).unwrap().partition().to_string(),
+        "0..1 | 1..3"
+    );
+    let plan = planner().plan(8).unwrap();
+    let explanation = plan.explanation();
+    assert_eq!(explanation.num_too_large, 0, "{plan}");
+    assert!(explanation.num_pruned > 0, "{plan}");
+}
+
+#[test]
 fn a_slow_layer_is_not_to_be_split_where_that_is_no_gain() {
     // Half of the first layer beside the second is slower than the first alone.
     let profile = profile(&[(1.6, 1), (1.0, 1)]);
