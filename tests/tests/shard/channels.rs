@@ -1,5 +1,7 @@
 //! Layers whose parameters are cut by channel.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::activation::Tanh;
 use burn::nn::conv::{
@@ -9,9 +11,12 @@ use burn::nn::{
     EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, LinearLayout,
     PaddingConfig2d, Relu,
 };
-use burn::tensor::activation::softmax;
+use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Tensor};
-use burn_pipeline::{Layer, Lift, Ranked, lift, ranked, shard};
+use burn_pipeline::{
+    Axis, Configuration, Layer, Lift, Ranked, layer_kinds, lift, ranked, shard,
+};
+use burn_pipeline_tests::data::filled;
 use rstest::rstest;
 
 use super::support::{check, places, split};
@@ -93,16 +98,94 @@ fn a_lifted_linear_layer_behind_an_image() {
     }
 }
 
-#[test]
-#[should_panic(expected = "its function mixes the channels of its output")]
-fn a_lifted_softmax_is_found_out() {
+type Lifted = Lift<Linear, Tensor<2>, Tensor<2>>;
+type Function = fn(&Linear, Tensor<2>) -> Tensor<2>;
+
+fn soft(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    softmax(linear.forward(input), 1)
+}
+
+fn centred(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    let output = linear.forward(input);
+    output.clone() - output.mean_dim(1)
+}
+
+fn rms_normed(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    let output = linear.forward(input);
+    output.clone() / (output.powi_scalar(2).mean_dim(1) + 1e-6).sqrt()
+}
+
+fn over_the_largest(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    let output = linear.forward(input);
+    output.clone() / (output.abs().max_dim(1) + 1e-6)
+}
+
+fn below_the_largest(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    let output = linear.forward(input);
+    output.clone() - output.max_dim(1)
+}
+
+fn added_up(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    linear.forward(input).cumsum(1)
+}
+
+fn the_other_way_round(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    linear.forward(input).flip([1])
+}
+
+fn cut_off(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    relu(linear.forward(input) - 1e3)
+}
+
+fn cut_and_root(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    relu(linear.forward(input)).sqrt()
+}
+
+/// Channels that were told apart from copies of themselves alone let through whatever only knows
+/// their mean, their norm or their maximum.
+#[rstest]
+#[case::softmax(soft)]
+#[case::mean(centred)]
+#[case::norm(rms_normed)]
+#[case::largest(over_the_largest)]
+#[case::maximum(below_the_largest)]
+#[case::sums_of_those_before(added_up)]
+#[case::order(the_other_way_round)]
+fn a_lifted_function_that_mixes_channels_is_found_out(
+    #[case] function: Function,
+    #[values(1, 2, 4)] degree: usize,
+    #[values(0.0, 1.0)] weights: f32,
+    #[values(0.0, 1.0)] first_sample: f32,
+) {
     let device = Device::flex();
-    let layer: Lift<Linear, Tensor<2>, Tensor<2>> =
-        lift(LinearConfig::new(3, 4).init(&device), |linear, input| {
-            softmax(linear.forward(input), 1)
-        });
-    let sharded = shard(layer, &[split([1, 4, 1, 1])], &places(4)).unwrap();
-    sharded.forward(Tensor::ones([2, 3], &device));
+    let mut linear = filled(LinearConfig::new(3, 4).init(&device));
+    linear.weight = linear.weight.map(|it| it * weights);
+    let layer: Lifted = lift(linear, function);
+    let input = Tensor::<2>::from_floats([[0.5, -0.25, 2.0], [1.0, 0.5, -0.5]], &device);
+    let first = input.clone().narrow(0, 0, 1) * first_sample;
+    let input = Tensor::cat(vec![first, input.narrow(0, 1, 1)], 0);
+    let axes = &layer_kinds(&layer, input.clone())[0].splits;
+    assert_eq!(*axes, [Axis::Sample]);
+
+    let sharded = shard(layer, &[Configuration::by_channel(degree)], &places(4)).unwrap();
+    let run = AssertUnwindSafe(|| sharded.forward(input));
+    let Err(panic) = catch_unwind(run) else {
+        assert_eq!(degree, 1);
+        return;
+    };
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(
+        message.contains("its function mixes the channels of its output"),
+        "{message}"
+    );
+}
+
+#[rstest]
+#[case::zeros(cut_off)]
+#[case::some_zeros(cut_and_root)]
+fn zeros_do_not_say_that_channels_are_mixed(#[case] function: Function) {
+    let make = |device: &Device| -> Lifted { lift(LinearConfig::new(3, 4).init(device), function) };
+    check(make, &[split([1, 2, 1, 1])], &[3, 3]);
 }
 
 #[test]

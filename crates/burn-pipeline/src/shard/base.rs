@@ -52,8 +52,9 @@ use crate::signal::{Signal, TensorVisitor, Uniform};
 ///   Those of `burn::nn` draw other numbers than the whole model.
 /// - **A lifted `Linear`** can be split by channel when its function makes each channel of its output
 ///   from that column of the weights, as one does that rearranges the input. What mixes channels (a
-///   softmax) must be a layer of its own: the first forward runs one sample to see whether it is,
-///   and panics where it is not.
+///   softmax, a norm, a maximum) must be a layer of its own. The first forward sees whether it is: it
+///   puts other channels before and behind those of a part, and panics where theirs change. One sample
+///   is enough, unless all that is made of it is zero: then the next one is asked.
 /// - Parts are left out where there are fewer samples or rows than parts.
 pub struct Sharded<S> {
     /// The model with hollow layers.

@@ -22,7 +22,8 @@ pub struct LayerDescription {
     pub reads: Reads,
     /// The bytes of its parameters that a copy of it needs.
     pub parameter_bytes: u64,
-    /// The axes that it can be split along.
+    /// The axes that it can be split along. The channels of a lifted `Linear` are not among them when
+    /// the sample shows that its function mixes them.
     pub splits: Vec<Axis>,
     /// The greatest degree by channel that its parameters allow: channels, heads or groups; nothing
     /// where it has no parameters to cut.
@@ -62,9 +63,12 @@ impl LayerVisitor for Describe {
         let signal = self.signal.take().expect("what the layer before has sent");
         let input: L::Input = signal.into_signal();
         let input_dims = dims_of(&input);
+        let mut splits = kind.splits();
+        if splits.contains(&Axis::Channel) && kind.mixes_channels(layer, &input) {
+            splits.retain(|axis| *axis != Axis::Channel);
+        }
         let output = layer.forward(input);
 
-        let splits = kind.splits();
         let channels = kind.channels().filter(|_| splits.contains(&Axis::Channel));
         let shape = kind.input_layout().shape(&input_dims);
         let layout = kind.output_layout().unwrap_or_else(Layout::samples);

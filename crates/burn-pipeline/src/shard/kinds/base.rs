@@ -20,6 +20,11 @@ pub(crate) trait Kind<L: Layer>: Send + Sync {
         None
     }
 
+    /// Whether `input` shows that the channels cannot be cut, though the parameters could be.
+    fn mixes_channels(&self, _layer: &L, _input: &L::Input) -> bool {
+        false
+    }
+
     /// What the dimensions of its input are.
     fn input_layout(&self) -> Layout;
 

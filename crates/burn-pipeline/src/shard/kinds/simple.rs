@@ -3,7 +3,7 @@ use burn::tensor::Device;
 use burn_pipeline_plan::{Axis, Reads, Shape};
 
 use super::base::{Channels, Kind, Parts, channel_range};
-use super::columns::Columns;
+use super::columns::{Columns, mixes_channels};
 use crate::layer::Layer;
 use crate::shard::layout::Layout;
 use crate::shard::parameters;
@@ -34,6 +34,13 @@ impl<L: Layer> Kind<L> for Simple {
 
     fn channels(&self) -> Option<Channels> {
         self.cut.as_ref().map(|cut| Channels::plain(cut.num))
+    }
+
+    fn mixes_channels(&self, layer: &L, input: &L::Input) -> bool {
+        match (&self.columns, &self.cut) {
+            (Some(_), Some(cut)) => mixes_channels(cut, layer, input) == Some(true),
+            _ => false,
+        }
     }
 
     fn input_layout(&self) -> Layout {
