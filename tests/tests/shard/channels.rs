@@ -14,7 +14,7 @@ use burn::nn::{
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Tensor};
 use burn_pipeline::{
-    Axis, Configuration, Layer, Lift, Ranked, layer_kinds, lift, ranked, shard,
+    Axis, Configuration, Layer, Lift, Ranked, Shape, layer_kinds, lift, ranked, shard,
 };
 use burn_pipeline_tests::data::filled;
 use rstest::rstest;
@@ -186,6 +186,44 @@ fn a_lifted_function_that_mixes_channels_is_found_out(
 fn zeros_do_not_say_that_channels_are_mixed(#[case] function: Function) {
     let make = |device: &Device| -> Lifted { lift(LinearConfig::new(3, 4).init(device), function) };
     check(make, &[split([1, 2, 1, 1])], &[3, 3]);
+}
+
+#[test]
+fn one_number_a_sample_is_split_by_sample() {
+    let make = |device: &Device| -> (Lift<Linear, Tensor<2>, Tensor<1>>, Ranked<Tanh, 1>, _) {
+        let sums: fn(&Linear, Tensor<1>) -> Tensor<1> = |_, input| input * 2.0;
+        (
+            lift(LinearConfig::new(3, 1).init(device), |linear, input| {
+                linear.forward(input).squeeze_dim::<1>(1)
+            }),
+            ranked(Tanh::new()),
+            lift(LinearConfig::new(1, 1).init(device), sums),
+        )
+    };
+    for degrees in [[2, 3, 1], [3, 1, 2], [4, 4, 4]] {
+        check(make, &degrees.map(Configuration::by_sample), &[5, 3]);
+    }
+
+    let device = Device::flex();
+    let layers = layer_kinds(&make(&device), Tensor::ones([5, 3], &device));
+    for layer in layers {
+        assert_eq!(layer.shape, Shape([5, 1, 1, 1]), "{}", layer.name);
+        assert_eq!(layer.splits, [Axis::Sample], "{}", layer.name);
+    }
+}
+
+#[test]
+fn a_model_that_ends_in_one_number_a_sample_is_split_by_sample() {
+    let make = |device: &Device| -> (_, Lift<LayerNorm, Tensor<2>, Tensor<1>>, Ranked<Relu, 1>) {
+        (
+            linear::<2>(3, 4, device),
+            lift(LayerNormConfig::new(4).init(device), |norm, input| {
+                norm.forward(input).narrow(1, 0, 1).squeeze_dim::<1>(1)
+            }),
+            ranked(Relu::new()),
+        )
+    };
+    check(make, &[2, 2, 3].map(Configuration::by_sample), &[5, 3]);
 }
 
 #[test]

@@ -27,7 +27,8 @@ impl Layout {
         Self(axes.copied().map(Some).collect())
     }
 
-    /// `[samples, height, width, .., channels]`, as many of them as the rank has room for.
+    /// `[samples, height, width, .., channels]`, as many of them as the rank has room for; the only
+    /// dimension of what has one is the channels.
     pub(crate) fn channels_last(rank: usize) -> Self {
         let mut axes = vec![None; rank];
         if let Some(last) = axes.last_mut() {
@@ -45,10 +46,12 @@ impl Layout {
         Self(vec![Some(Axis::Sample), Some(Axis::Height)])
     }
 
-    /// What a tensor of this rank is taken for where no layer before it says.
+    /// What a tensor of this rank is taken for where no layer before it says. One dimension is that of
+    /// the samples, as of any signal.
     pub(crate) fn of_rank(rank: usize) -> Self {
         match rank {
-            0..=3 => Self::channels_last(rank),
+            0 | 1 => Self::samples(),
+            2 | 3 => Self::channels_last(rank),
             _ => Self::images(rank),
         }
     }
@@ -108,6 +111,8 @@ mod tests {
     #[case::images(Layout::images(4), &[5, 6, 7, 8], [5, 6, 7, 8])]
     #[case::volumes(Layout::images(5), &[5, 6, 7, 8, 9], [5, 6, 1, 1])]
     #[case::tokens(Layout::tokens(), &[5, 6], [5, 1, 6, 1])]
+    #[case::one_feature(Layout::channels_last(1), &[5], [1, 5, 1, 1])]
+    #[case::one_number_a_sample(Layout::of_rank(1), &[5], [5, 1, 1, 1])]
     #[case::anything(Layout::samples(), &[5, 6], [5, 1, 1, 1])]
     fn the_axes_of_a_tensor_follow_from_what_it_is(
         #[case] layout: Layout,

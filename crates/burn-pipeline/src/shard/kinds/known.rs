@@ -62,7 +62,13 @@ fn lifted_rank<L: Layer>() -> Option<usize> {
 fn linear<L: Layer>(layer: &L) -> Option<Simple> {
     let ranked = rank_of!(L, nn::Linear);
     let rank = ranked.or_else(lifted_rank::<L>)?;
-    let cut = cut(layer, [1, 0]);
+    let output = match ranked {
+        Some(rank) => Layout::channels_last(rank),
+        None if rank == 1 => Layout::samples(),
+        None => Layout::channels_last(rank),
+    };
+    let has_channels = output.dimension(Axis::Channel).is_some();
+    let cut = cut(layer, [1, 0]).filter(|_| has_channels);
     let mut splits = vec![Axis::Sample];
     splits.extend(cut.is_some().then_some(Axis::Channel));
     let (input, reads) = match ranked {
@@ -75,7 +81,7 @@ fn linear<L: Layer>(layer: &L) -> Option<Simple> {
     Some(Simple {
         splits,
         input,
-        output: Some(Layout::channels_last(rank)),
+        output: Some(output),
         reads,
         cut,
         columns: ranked.is_none().then(Columns::default),
