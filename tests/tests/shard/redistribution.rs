@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use burn_pipeline::{Configuration, Layer, Ranked, Reads, Shape, layer_kinds, ranked, shard};
 use burn_pipeline_tests::data::floats;
 use proptest::prelude::*;
+use rstest::rstest;
 
 use super::support::{places, split};
 
@@ -122,6 +123,29 @@ fn between_a_layer_by_channel_and_one_by_sample() {
     assert_eq!(moved.output.forward, 4 * 4 * 4);
     let clone = sharded.clone();
     assert_eq!(clone.bytes_moved().total(), moved.total());
+}
+
+/// Every part took all channels, and threw away those of the other groups.
+#[rstest]
+#[case::as_many([6, 6], 3, 0)]
+#[case::depthwise([6, 6], 6, 0)]
+#[case::a_multiple([12, 6], 3, 0)]
+#[case::one_output_each([6, 3], 3, 0)]
+#[case::fewer_inputs_than_outputs([6, 12], 3, 3 * (6 - 2))]
+#[case::without_groups([6, 6], 1, 3 * (6 - 2))]
+fn a_convolution_in_groups_reads_the_channels_of_its_groups(
+    #[case] channels: [usize; 2],
+    #[case] groups: usize,
+    #[case] missing: u64,
+) {
+    let device = Device::flex();
+    let config = Conv2dConfig::new(channels, [1, 1]).with_groups(groups);
+    let model: (Ranked<Relu, 4>, Conv2d) = (ranked(Relu::new()), config.init(&device));
+    let by_channel = split([1, 3, 1, 1]);
+    let sharded = shard(model, &[by_channel; 2], &places(3)).unwrap();
+    sharded.forward(floats([4, channels[0], 2, 5], 1, &device));
+    let moved = sharded.bytes_moved().signals.forward;
+    assert_eq!(moved, 4 * 4 * 2 * 5 * missing);
 }
 
 #[test]

@@ -55,6 +55,8 @@ use crate::signal::{Signal, TensorVisitor, Uniform};
 ///   softmax, a norm, a maximum) must be a layer of its own. The first forward sees whether it is: it
 ///   puts other channels before and behind those of a part, and panics where theirs change. One sample
 ///   is enough, unless all that is made of it is zero: then the next one is asked.
+/// - **A convolution in groups** by channel reads the channels of a part's groups; but all of them where
+///   the inputs of a group are no multiple of its outputs.
 /// - Parts are left out where there are fewer samples or rows than parts.
 pub struct Sharded<S> {
     /// The model with hollow layers.

@@ -84,8 +84,8 @@ impl<const R: usize, L: Windows<R>> Kind<L> for Sliding<R> {
 
     fn reads(&self, layer: &L, input: &Shape) -> Reads {
         let channel = match self.channels {
-            Some(grouped) if !grouped.is_depthwise() => AxisReads::All,
-            _ => AxisReads::Same,
+            Some(grouped) => grouped.reads(),
+            None => AxisReads::Same,
         };
         let mut windows = layer.windows(&input.0[6 - R..]).into_iter().rev();
         let mut next = || {

@@ -6,6 +6,8 @@ use burn::tensor::Tensor;
 use burn::tensor::module::{avg_pool1d, avg_pool2d, conv1d, conv2d, max_pool1d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 
+use burn_pipeline_plan::AxisReads;
+
 use super::window::{Window, padding_1d, padding_2d};
 use crate::layer::Layer;
 
@@ -47,6 +49,24 @@ impl Grouped {
             outputs: weight[0],
             inputs_of_group: weight[1],
             groups,
+        }
+    }
+
+    /// What of the input's channels a part with whole groups reads: those of its groups. All of them
+    /// where a group has fewer inputs than outputs, or no multiple: no window says which they are.
+    pub(super) fn reads(&self) -> AxisReads {
+        let outputs_of_group = self.outputs / self.groups;
+        if self.groups == 1 || !self.inputs_of_group.is_multiple_of(outputs_of_group) {
+            return AxisReads::All;
+        }
+        match self.inputs_of_group / outputs_of_group {
+            1 => AxisReads::Same,
+            ratio => AxisReads::Window {
+                kernel: ratio,
+                stride: ratio,
+                padding: 0,
+                dilation: 1,
+            },
         }
     }
 
