@@ -4,6 +4,7 @@ mod attention;
 mod batch_norm;
 mod channels;
 mod errors;
+mod graph;
 mod module;
 mod pooling;
 mod random;

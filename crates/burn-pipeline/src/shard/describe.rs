@@ -1,12 +1,14 @@
 //! What a planner has to know of a model's layers.
 
+use burn::tensor::kind::Autodiff;
+use burn::tensor::{Device, Tensor};
 use burn_pipeline_plan::{Axis, Reads, Shape};
 
 use super::kinds::kind_of;
 use super::layout::Layout;
 use super::spread::dims_of;
 use crate::layer::{Layer, LayerVisitor, Sequential};
-use crate::signal::AnySignal;
+use crate::signal::{AnySignal, Signal, TensorVisitor, Uniform, num_bytes};
 
 /// A layer as the search for its configuration sees it: see [`layer_kinds`].
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +24,14 @@ pub struct LayerDescription {
     pub reads: Reads,
     /// The bytes of its parameters that a copy of it needs.
     pub parameter_bytes: u64,
+    /// Of those the bytes that train: a copy sends as many back. A model made without autodiff is taken
+    /// to train when it is split.
+    pub trained_bytes: u64,
+    /// The bytes of an element of its output, of a signal of several tensors those of a sample.
+    pub bytes_per_element: u64,
+    /// Whether its output gets a gradient: it is made of floats, and something trains in this layer or
+    /// before it.
+    pub needs_gradient: bool,
     /// The axes that it can be split along. The channels of a lifted `Linear` are not among them when
     /// the sample shows that its function mixes them.
     pub splits: Vec<Axis>,
@@ -38,6 +48,7 @@ pub fn layer_kinds<S: Sequential>(model: &S, sample: S::Input) -> Vec<LayerDescr
     let mut describe = Describe {
         path: Vec::new(),
         before: None,
+        needs_gradient: false,
         signal: Some(AnySignal::new(sample)),
         layers: Vec::new(),
     };
@@ -48,6 +59,7 @@ pub fn layer_kinds<S: Sequential>(model: &S, sample: S::Input) -> Vec<LayerDescr
 struct Describe {
     path: Vec<String>,
     before: Option<Layout>,
+    needs_gradient: bool,
     signal: Option<AnySignal>,
     layers: Vec<LayerDescription>,
 }
@@ -70,14 +82,20 @@ impl LayerVisitor for Describe {
         let output = layer.forward(input);
 
         let channels = kind.channels().filter(|_| splits.contains(&Axis::Channel));
-        let shape = kind.input_layout().shape(&input_dims);
+        let input_shape = kind.input_layout().shape(&input_dims);
         let layout = kind.output_layout().unwrap_or_else(Layout::samples);
+        let shape = layout.full_shape(&dims_of(&output));
+        let bytes = kind.parameter_bytes(&in_training(layer));
+        self.needs_gradient = has_floats(&output) && (self.needs_gradient || bytes.trained > 0);
         self.layers.push(LayerDescription {
             name: self.path.join("."),
-            shape: layout.full_shape(&dims_of(&output)),
+            shape,
             input: kind.input_layout().full_shape(&input_dims),
-            reads: kind.reads(layer, &shape),
-            parameter_bytes: kind.parameter_bytes(layer).all,
+            reads: kind.reads(layer, &input_shape),
+            parameter_bytes: bytes.all,
+            trained_bytes: bytes.trained,
+            bytes_per_element: bytes_per_element(&output, &shape),
+            needs_gradient: self.needs_gradient,
             splits,
             max_channel_degree: channels.map(|channels| channels.num),
             channels_divide: channels.is_some_and(|channels| channels.equal),
@@ -87,5 +105,32 @@ impl LayerVisitor for Describe {
 
     fn exit(&mut self) {
         self.path.pop();
+    }
+}
+
+/// The layer, turned to training where it was made without autodiff.
+fn in_training<L: Layer>(layer: &L) -> L {
+    match layer.devices().iter().any(Device::is_autodiff) {
+        true => layer.clone(),
+        false => layer.clone().train(),
+    }
+}
+
+/// The bytes of an element of a signal of this shape.
+pub(super) fn bytes_per_element<S: Signal>(signal: &S, shape: &Shape) -> u64 {
+    num_bytes(signal) / shape.num_elements().max(1)
+}
+
+fn has_floats<S: Signal>(signal: &S) -> bool {
+    let mut floats = Uniform(Floats(false));
+    signal.visit(&mut floats);
+    floats.0.0
+}
+
+struct Floats(bool);
+
+impl TensorVisitor for Floats {
+    fn visit_tensor<const D: usize, K: Autodiff + 'static>(&mut self, tensor: &Tensor<D, K>) {
+        self.0 |= tensor.dtype().is_float();
     }
 }

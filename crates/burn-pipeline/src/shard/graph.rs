@@ -2,7 +2,7 @@
 
 use burn_pipeline_plan::{Axis, Edge, Graph, GraphError, Node, NodeSeconds, Profile, Reads, Shape};
 
-use super::describe::{LayerDescription, layer_kinds};
+use super::describe::{LayerDescription, bytes_per_element, layer_kinds};
 use crate::layer::Sequential;
 use crate::signal::batch_size;
 
@@ -18,8 +18,16 @@ const OUTPUT: &str = "the output";
 /// Before the layers is a node for the input and behind them one for the output, neither split: a
 /// [`Sharded`](crate::Sharded) model takes its input from the first device of its group and sends
 /// its output there. So what a plan is said to move is what [`shard`](crate::shard()) moves, and the
-/// configurations of the layers are all but the first and the last of the plan's. Sums that a batch
-/// norm exchanges between its parts are not in the graph: they are small.
+/// configurations of the layers are all but the first and the last of the plan's. Parameters that do
+/// not train count half, as they go to the copies of a layer and no gradient comes back, and only
+/// signals that get a gradient go both ways.
+///
+/// A sharded model sums the gradients of a layer's copies on the device of the first of them: search
+/// with [`Synchronization::ParameterServer`](burn_pipeline_plan::Synchronization).
+///
+/// What the parts of one layer tell each other is not in the graph. The sums of a batch norm are small.
+/// Attention split into `c` parts by heads moves `(c - 1) * samples * length * d_model` elements from
+/// part to part, and their gradients back: weigh that by hand where links are slow.
 ///
 /// # Errors
 ///
@@ -30,7 +38,7 @@ pub fn layer_graph<S: Sequential>(
     profile: &Profile,
 ) -> Result<Graph, GraphError> {
     let num_samples = batch_size(&sample).unwrap_or(1);
-    let layers = layer_kinds(model, sample);
+    let layers = layer_kinds(model, sample.clone());
     if layers.len() != profile.num_layers() {
         return Err(GraphError::Profile {
             num_layers: layers.len(),
@@ -40,6 +48,7 @@ pub fn layer_graph<S: Sequential>(
     let first = layers.first().map_or(Shape([1; 4]), |it| it.input);
     let mut nodes = vec![Node {
         needs_gradient: false,
+        bytes_per_element: bytes_per_element(&sample, &first),
         ..Node::new(INPUT, first)
     }];
     for (index, layer) in layers.into_iter().enumerate() {
@@ -57,6 +66,8 @@ pub fn layer_graph<S: Sequential>(
             producer: last,
             reads: Reads::SAME,
         }],
+        bytes_per_element: nodes[last].bytes_per_element,
+        needs_gradient: nodes[last].needs_gradient,
         ..Node::new(OUTPUT, nodes[last].shape)
     });
     Graph::new(nodes)
@@ -76,7 +87,11 @@ fn node(layer: LayerDescription, producer: usize, before: Shape, seconds: NodeSe
             .filter(|units| layer.channels_divide || *units < layer.shape.size(Axis::Channel)),
         axes: layer.splits,
         seconds: Some(seconds),
-        parameter_bytes: layer.parameter_bytes,
+        // A copy takes all parameters and sends back gradients of those that train: the mean of both
+        // moves twice.
+        parameter_bytes: (layer.parameter_bytes + layer.trained_bytes) / 2,
+        bytes_per_element: layer.bytes_per_element,
+        needs_gradient: layer.needs_gradient,
         ..Node::new(layer.name, layer.shape)
     }
 }
