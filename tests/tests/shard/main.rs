@@ -11,6 +11,7 @@ mod random;
 mod redistribution;
 mod samples;
 mod stage;
+mod stage_kinds;
 mod support;
 mod training;
 mod windows;
