@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use burn_pipeline::{
-    Cluster, Comparison, DeviceSpec, Graph, Layerwise, Link, Profiler, layer_graph,
+    Cluster, Comparison, DeviceSpec, Graph, Layerwise, Link, Profiler, Synchronization, layer_graph,
 };
 
 use crate::{AlexNet, Args, Error};
@@ -33,6 +33,8 @@ pub fn search(args: &Args, model: &AlexNet, device: &Device) -> Result<(Graph, C
     };
     let cluster = Cluster::uniform(args.num_devices, spec, link)?;
     let group: Vec<usize> = (0..args.num_devices).collect();
-    let comparison = Layerwise::new(&graph, &cluster, &group)?.compare()?;
+    let comparison = Layerwise::new(&graph, &cluster, &group)?
+        .with_synchronization(Synchronization::ParameterServer)
+        .compare()?;
     Ok((graph, comparison))
 }

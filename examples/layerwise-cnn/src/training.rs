@@ -22,15 +22,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Bytes that one step moves, without those of the pictures and of the output.
+    /// Bytes that one step moves between devices: everything, from the pictures to the output, both
+    /// ways.
     pub fn bytes_per_step(&self) -> u64 {
-        let bytes = self.bytes;
-        (bytes.input.total()
-            + bytes.signals.total()
-            + bytes.within.total()
-            + bytes.output.total()
-            + bytes.parameters.total())
-            / self.losses.len().max(1) as u64
+        self.bytes.total() / self.losses.len().max(1) as u64
     }
 }
 
