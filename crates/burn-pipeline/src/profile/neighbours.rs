@@ -27,13 +27,15 @@ impl Neighbours {
         let (ready, started) = channel();
         for neighbour in 1..=num_neighbours {
             let (place, stop) = (place.clone(), stop.clone());
-            let (ending, ready) = (ending.clone(), ready.clone());
+            let (ending, mut ready) = (ending.clone(), Some(ready.clone()));
             workers.start(
                 neighbour,
                 Box::new(move || {
                     // Where the layer fails, the worker that is measured says so.
                     let _ = place.run(|| {
-                        let _ = ready.send(());
+                        if let Some(ready) = ready.take() {
+                            let _ = ready.send(());
+                        }
                         !stop.load(Ordering::Relaxed)
                     });
                     drop(ending);
