@@ -272,6 +272,25 @@ fn what_cannot_be_measured_is_refused(#[case] profiler: Profiler, #[case] messag
     assert!(error.to_string().starts_with(message), "{error}");
 }
 
+/// As a training step does. Cutting the target into micro-batches panicked.
+#[rstest]
+#[case(2)]
+#[case(6)]
+fn a_target_of_other_samples_than_the_input_is_refused(#[case] num_targets: usize) {
+    let device = Device::flex().autodiff();
+    let (input, _) = Mlp::batch(4, &device);
+    let (_, target) = Mlp::batch(num_targets, &device);
+    let error = profiler()
+        .profile_with_loss(&Mlp::model(&device), (input, target), Mlp::loss, &device)
+        .unwrap_err();
+    assert_eq!(
+        error,
+        PipelineError::Batch(format!(
+            "the input has 4 samples but the target has {num_targets}: give one target per sample"
+        ))
+    );
+}
+
 /// How often each thread has been through a layer, in the order in which they came to it.
 static THROUGH: Mutex<Vec<(ThreadId, usize)>> = Mutex::new(Vec::new());
 /// Whether each neighbour had been through it when the thread came that is measured.

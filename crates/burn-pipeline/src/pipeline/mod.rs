@@ -26,3 +26,4 @@ pub(crate) use base::{Runtime, num_samples};
 pub(crate) use init::Train;
 pub(crate) use loss::MicroLoss;
 pub(crate) use place::span;
+pub(crate) use step::samples_of;

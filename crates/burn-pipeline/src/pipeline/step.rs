@@ -286,7 +286,10 @@ impl<M: Sequential + 'static> PipelineModule<M> {
 }
 
 /// The number of samples that input and target agree on.
-fn samples_of<I: Signal, T: Signal>(input: &I, target: &T) -> Result<usize, PipelineError> {
+pub(crate) fn samples_of<I: Signal, T: Signal>(
+    input: &I,
+    target: &T,
+) -> Result<usize, PipelineError> {
     let of_input = num_samples(input, "the input")?;
     let of_target = match batch_size(target) {
         Ok(of_target) => of_target,

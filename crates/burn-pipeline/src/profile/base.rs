@@ -12,7 +12,7 @@ use crate::PipelineError;
 use crate::device::{is_remote, label};
 use crate::engine::Workers;
 use crate::layer::{LayerVisitor, Sequential};
-use crate::pipeline::{MicroLoss, Train, num_samples, span};
+use crate::pipeline::{MicroLoss, Train, num_samples, samples_of, span};
 use crate::rematerialize::{LayerFacts, RandomLayers, generator};
 use crate::signal::{AnySignal, Member, Signal, StageDevice, flush, narrow, num_bytes, plain};
 
@@ -187,7 +187,8 @@ impl Profiler {
     ///
     /// # Errors
     ///
-    /// As [`profile`](Self::profile), and when the loss fails.
+    /// As [`profile`](Self::profile), when sample and target do not have the same number of samples,
+    /// and when the loss fails.
     pub fn profile_with_loss<M: Sequential + 'static, T: Signal>(
         &self,
         model: &M,
@@ -195,6 +196,7 @@ impl Profiler {
         loss: impl Fn(M::Output, T) -> Tensor<1> + Send + Sync + 'static,
         device: &Device,
     ) -> Result<Profile, PipelineError> {
+        samples_of(&sample, &target)?;
         let target = plain(target);
         flush(&target);
         let loss = Arc::new(loss);
