@@ -55,7 +55,8 @@ pub use rematerialize::RandomLayers;
 pub use remote::Remote;
 pub use saved::{LoadError, Loaded, SaveError, Saved};
 pub use shard::{
-    BytesMoved, LayerDescription, ShardError, Sharded, Transfers, layer_graph, layer_kinds, shard,
+    BytesMoved, GroupPart, LayerDescription, ShardError, Sharded, Transfers, group_parts,
+    group_placement, layer_graph, layer_kinds, shard,
 };
 pub use signal::{AnySignal, Signal, SignalMapper, SignalVisitor, Skip};
 #[cfg(feature = "train")]

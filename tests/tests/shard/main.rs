@@ -5,6 +5,7 @@ mod batch_norm;
 mod channels;
 mod errors;
 mod graph;
+mod groups;
 mod module;
 mod pooling;
 mod random;
