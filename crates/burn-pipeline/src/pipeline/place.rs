@@ -58,36 +58,13 @@ pub(super) fn groups(
 /// What the layers of an initialised model keep elsewhere when it is one stage on `device`, and all
 /// devices of that stage, its own first.
 pub(crate) fn span<M: Sequential>(model: &M, device: &Device) -> (Vec<Vec<Device>>, Vec<Device>) {
-    let mut place = Spanned {
-        device,
-        keeps: Vec::new(),
+    let leads = std::slice::from_ref(device);
+    let Ok(partition) = Partition::even(model.num_layers(), 1) else {
+        return (Vec::new(), leads.to_vec());
     };
-    model.clone().map_layers(&mut place);
-    let mut group = vec![device.clone()];
-    for kept in place.keeps.iter().flatten() {
-        if !group.contains(kept) {
-            group.push(kept.clone());
-        }
-    }
-    (place.keeps, group)
-}
-
-struct Spanned<'a> {
-    device: &'a Device,
-    keeps: Vec<Vec<Device>>,
-}
-
-impl LayerMapper for Spanned<'_> {
-    fn map_layer<L: Module>(&mut self, layer: L) -> L {
-        let mut initialise = Initialise {
-            device: self.device,
-            keeps: Vec::new(),
-            plain: &mut false,
-        };
-        layer.clone().fork(self.device).visit(&mut initialise);
-        self.keeps.push(initialise.keeps);
-        layer
-    }
+    let keeps = place(model.clone(), &partition, leads).keeps;
+    let group = groups(leads, &partition, &keeps).concat();
+    (keeps, group)
 }
 
 struct Place<'a> {
