@@ -46,7 +46,7 @@ pub use optimizer::{
 };
 pub use pipeline::{PipelineConfig, PipelineModule, Precision, Reduction, StepOutput, TrainStep};
 pub use placement::Placement;
-pub use profile::{MeasuredLink, Profiler, measure_links, measured_cluster, profile};
+pub use profile::{MeasuredLink, Profiler, measure_links, measured_cluster, profile, profile_each};
 pub use random::{
     Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, layer_seed, with_random_step,
 };

@@ -3,7 +3,7 @@
 use std::iter::successors;
 
 use burn::tensor::Device;
-use burn_pipeline::{Cluster, Profile, Profiler, measured_cluster};
+use burn_pipeline::{Cluster, Profile, Profiler, measured_cluster, profile_each};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::model::{Network, cross_entropy};
@@ -17,18 +17,9 @@ pub fn measure(
     batch: &Pictures,
     devices: &[Device],
 ) -> Result<(Profile, Cluster), Error> {
-    let mut profiles: Vec<Profile> = Vec::with_capacity(devices.len());
-    for (index, device) in devices.iter().enumerate() {
-        // A device with several names is measured once.
-        let known = devices[..index].iter().position(|it| it == device);
-        profiles.push(match known {
-            Some(known) => profiles[known].clone(),
-            None => {
-                let num_sharing = devices.iter().filter(|it| *it == device).count();
-                profile(args, model, batch, device, num_sharing)?
-            }
-        });
-    }
+    let mut profiles = profile_each(devices, |device, num_sharing| {
+        profile(args, model, batch, device, num_sharing)
+    })?;
     let cluster = measured_cluster(devices, &profiles)?;
     let cluster = match args.memory_limit {
         Some(mib) => cluster.with_memory_limit(mib.saturating_mul(1 << 20)),

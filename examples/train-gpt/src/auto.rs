@@ -3,7 +3,9 @@
 use std::fs;
 
 use burn::tensor::Device;
-use burn_pipeline::{Cluster, Plan, Planner, Profile, Profiler, measured_cluster, open_devices};
+use burn_pipeline::{
+    Cluster, Plan, Planner, Profile, Profiler, measured_cluster, open_devices, profile_each,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::{NUM_STAGES, even_threads};
@@ -35,7 +37,9 @@ pub fn planned(args: &Args, text: &Text) -> Result<Args, Error> {
         ..args.clone()
     };
 
-    let profiles = profiles(&args, text, &devices)?;
+    let profiles = profile_each(&devices, |device, num_sharing| {
+        profile(&args, text, device, num_sharing)
+    })?;
     println!("{}\n", profiles[0]);
     let cluster = measured_cluster(&devices, &profiles)?;
     let plan = search(&args, &profiles[0], cluster)?;
@@ -58,22 +62,6 @@ fn search(args: &Args, profile: &Profile, cluster: Cluster) -> Result<Plan, Erro
     };
     let planner = Planner::new(profile, &cluster).with_optimizer_bytes(OPTIMIZER_BYTES);
     Ok(planner.plan(args.batch_size)?)
-}
-
-/// A profile for each device; what is named several times is measured once.
-fn profiles(args: &Args, text: &Text, devices: &[Device]) -> Result<Vec<Profile>, Error> {
-    let mut profiles: Vec<Profile> = Vec::with_capacity(devices.len());
-    for (index, device) in devices.iter().enumerate() {
-        let known = devices[..index].iter().position(|it| it == device);
-        profiles.push(match known {
-            Some(known) => profiles[known].clone(),
-            None => {
-                let num_sharing = devices.iter().filter(|it| *it == device).count();
-                profile(args, text, device, num_sharing)?
-            }
-        });
-    }
-    Ok(profiles)
 }
 
 /// Micro-batches of a mini-batch in halves, quarters and so on, beside as many stages as share the

@@ -47,6 +47,30 @@ pub fn measure_links(devices: &[Device]) -> Result<Vec<MeasuredLink>, PipelineEr
     Ok(links)
 }
 
+/// A profile for each of `devices`, as [`measured_cluster`] takes them. What is named several times is
+/// measured once: by `profile`, which is told the device and how many of them share it.
+///
+/// # Errors
+///
+/// The first that `profile` has.
+pub fn profile_each<E>(
+    devices: &[Device],
+    mut profile: impl FnMut(&Device, usize) -> Result<Profile, E>,
+) -> Result<Vec<Profile>, E> {
+    let mut profiles: Vec<Profile> = Vec::with_capacity(devices.len());
+    for (index, device) in devices.iter().enumerate() {
+        let known = devices[..index].iter().position(|it| it == device);
+        profiles.push(match known {
+            Some(known) => profiles[known].clone(),
+            None => {
+                let num_sharing = devices.iter().filter(|it| *it == device).count();
+                profile(device, num_sharing)?
+            }
+        });
+    }
+    Ok(profiles)
+}
+
 /// Devices as a planner sees them, on one host: `profiles` are of the same model, one on each of
 /// `devices`, which are the stages'. A device's speed is relative to that of the first: by how
 /// much less time all layers take, forward and backward. Links are measured.

@@ -12,4 +12,4 @@ mod signals;
 mod sweeps;
 
 pub use base::{Profiler, profile};
-pub use links::{MeasuredLink, measure_links, measured_cluster};
+pub use links::{MeasuredLink, measure_links, measured_cluster, profile_each};
