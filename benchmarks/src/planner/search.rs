@@ -125,7 +125,7 @@ fn plan(
         line = Some(match found {
             Ok(plan) => {
                 let explanation = plan.explanation();
-                let what = format!("{} ms", 1e3 * plan.step_seconds());
+                let what = format!("step {:.1} ms", 1e3 * plan.step_seconds());
                 let candidates = explanation.num_candidates;
                 (Some(candidates), Some(explanation.num_simulated), what)
             }

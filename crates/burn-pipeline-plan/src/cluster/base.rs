@@ -144,11 +144,7 @@ impl Cluster {
     }
 
     /// The host that a device is on.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such device.
-    pub fn host_of(&self, device: usize) -> usize {
+    fn host_of(&self, device: usize) -> usize {
         self.places[device].0
     }
 
