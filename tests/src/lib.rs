@@ -11,3 +11,4 @@ pub mod optimizers;
 pub mod pipelined;
 pub mod reference;
 pub mod schedules;
+pub mod threads;

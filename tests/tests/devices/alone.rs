@@ -29,13 +29,3 @@ pub fn silence_workers() {
         }
     }));
 }
-
-/// The names of the threads of this process that begin so.
-#[cfg(target_os = "linux")]
-pub fn threads(begin: &str) -> Vec<String> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let names =
-        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    let names = names.map(|name| name.trim().to_string());
-    names.filter(|name| name.starts_with(begin)).collect()
-}

@@ -8,9 +8,11 @@ use burn::tensor::Device;
 use burn_pipeline::{PipelineError, PipelineOptimizer, Saved};
 use burn_pipeline_tests::compare::{Parameters, parameters};
 use burn_pipeline_tests::optimizers::adam;
+#[cfg(target_os = "linux")]
+use burn_pipeline_tests::threads::assert_stage_threads;
 use remote_stages::ServerProcess;
 
-use super::alone::{alone, silence_workers, threads};
+use super::alone::{alone, silence_workers};
 use super::losing::{BOUND, lost, pipeline, step};
 use super::servers::{remote, start};
 
@@ -100,7 +102,7 @@ fn kill_all() {
         }
         assert_eq!(parameters(&pipeline), undisturbed, "kill {kill}");
         drop(pipeline);
-        assert_eq!(threads("stage-"), Vec::<String>::new(), "kill {kill}");
+        assert_stage_threads(&[]);
         servers.push(start("flex"));
     }
     println!(

@@ -1,117 +1,23 @@
-//! What a pipeline leaves behind in its process: memory and threads.
-//!
-//! These tests count for the whole process, so they are alone in this binary and take turns.
-
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+//! The memory that a pipeline has in flight, and that none is left of it.
 
 use burn::module::Module;
 use burn::nn::{Gelu, Linear, LinearConfig};
 use burn::optim::AdamConfig;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use burn_pipeline::{
-    PipelineConfig, PipelineError, PipelineModule, PipelineOptimizer, PipelineStrategy, Placement,
-    Ranked, Rematerialization, ScheduleKind, Sequential, ranked,
+    PipelineConfig, PipelineModule, PipelineOptimizer, Placement, Ranked, Rematerialization,
+    ScheduleKind, Sequential, ranked,
 };
 use burn_pipeline_tests::data::floats;
-use burn_pipeline_tests::fragile::{
-    Bridge, Bridged, Event, Fault, Fragile, Watched, bridge, fragile,
-};
-use burn_pipeline_tests::learner::{Classifier, Settings, in_stages, launch};
+use burn_pipeline_tests::fragile::{Event, Watched};
 use burn_pipeline_tests::models::{Grouped, Toy, mean_square};
 use burn_pipeline_tests::pipelined;
-use peak_alloc::PeakAlloc;
 use rstest::rstest;
 
-#[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
-
-const WIDTH: usize = 32;
-const NUM_SAMPLES: usize = 256;
-const NUM_ROUNDS: usize = 40;
-/// Half of what is left when every round leaves one activation of one micro-batch. Queues and
-/// tables of the process move by less.
-const LEAK: usize = NUM_ROUNDS * (4 * WIDTH * NUM_SAMPLES / 4) / 2;
-
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn pipeline(mode: Rematerialization) -> (PipelineModule<Vec<Fragile>>, Fault) {
-    scheduled(ScheduleKind::GPipe, mode)
-}
-
-fn scheduled(kind: ScheduleKind, mode: Rematerialization) -> (PipelineModule<Vec<Fragile>>, Fault) {
-    let device = Device::flex();
-    let (model, fault) = fragile(6, WIDTH, &device);
-    let pipeline = PipelineConfig::new()
-        .with_num_micro_batches(4)
-        .with_schedule(kind)
-        .with_rematerialization(mode)
-        .with_threads_per_stage(Some(2))
-        .init(model, Placement::even(&vec![device; 3]))
-        .unwrap();
-    (pipeline, fault)
-}
-
-fn train(pipeline: &PipelineModule<Vec<Fragile>>, fault: &Fault) -> Result<(), PipelineError> {
-    let device = Device::flex();
-    let input = Watched(floats([NUM_SAMPLES, WIDTH], 1, &device), fault.clone());
-    let target = floats([NUM_SAMPLES, WIDTH], 2, &device);
-    pipeline
-        .train_step(input, target, |output: Watched, target: Tensor<2>| {
-            mean_square(output.0, target)
-        })
-        .map(|_| ())
-}
-
-/// Six layers on three stages, a skip from the first layer to the last.
-fn bridged(kind: ScheduleKind, mode: Rematerialization) -> (PipelineModule<Bridge>, Fault) {
-    let device = Device::flex();
-    let (model, fault) = bridge(6, WIDTH, &device);
-    let pipeline = PipelineConfig::new()
-        .with_num_micro_batches(4)
-        .with_schedule(kind)
-        .with_rematerialization(mode)
-        .with_threads_per_stage(Some(2))
-        .init(model, Placement::even(&vec![device; 3]))
-        .unwrap();
-    (pipeline, fault)
-}
-
-fn train_bridge(pipeline: &PipelineModule<Bridge>, fault: &Fault) -> Result<(), PipelineError> {
-    let device = Device::flex();
-    let input = Watched(floats([NUM_SAMPLES, WIDTH], 1, &device), fault.clone());
-    let target = floats([NUM_SAMPLES, WIDTH], 2, &device);
-    let step = pipeline.train_step(
-        (input, Vec::new()),
-        target,
-        |(output, _): Bridged, target: Tensor<2>| mean_square(output.0, target),
-    );
-    step.map(|_| ())
-}
-
-/// What a worker prints when it panics is kept by the test runner, and would count.
-fn silence_workers() {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let print = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let thread = std::thread::current();
-            if !thread.name().unwrap_or_default().starts_with("stage-") {
-                print(panic);
-            }
-        }));
-    });
-}
-
-/// How far live bytes have grown from the fifth to the last of many rounds.
-fn growth(mut round: impl FnMut(usize)) -> usize {
-    (0..5).for_each(&mut round);
-    let before = ALLOCATOR.current_usage();
-    (5..5 + NUM_ROUNDS).for_each(&mut round);
-    ALLOCATOR.current_usage().saturating_sub(before)
-}
+use super::{
+    ALLOCATOR, LEAK, NUM_ROUNDS, NUM_SAMPLES, WIDTH, bridged, growth, pipeline, scheduled,
+    silence_workers, train, train_bridge, turn,
+};
 
 #[rstest]
 fn steps_leave_no_graph_behind(
@@ -287,68 +193,6 @@ fn a_loss_that_depends_on_nothing_is_an_error_and_leaves_no_graph_behind() {
         growth < LEAK,
         "{growth} bytes more after {NUM_ROUNDS} failures"
     );
-}
-
-/// The names of the threads that stages have in this process.
-#[cfg(target_os = "linux")]
-fn stage_threads() -> Vec<String> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.filter_map(|task| {
-        let name = std::fs::read_to_string(task.ok()?.path().join("comm")).ok()?;
-        let name = name.trim_end().to_string();
-        name.starts_with("stage-").then_some(name)
-    });
-    let mut names: Vec<_> = names.collect();
-    names.sort();
-    names
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn threads_are_named_by_their_stage_and_end_with_the_pipeline() {
-    let _turn = turn();
-    let (pipeline, fault) = pipeline(Rematerialization::ExceptLast);
-    train(&pipeline, &fault).unwrap();
-    let expected = [
-        "stage-0",
-        "stage-0-1",
-        "stage-1",
-        "stage-1-1",
-        "stage-2",
-        "stage-2-1",
-    ];
-    assert_eq!(stage_threads(), expected);
-
-    fault.arm(1, Event::Run, 3);
-    train(&pipeline, &fault).unwrap_err();
-    let clone = pipeline.clone();
-    drop(pipeline);
-    assert_eq!(stage_threads(), expected);
-    drop(clone);
-    assert_eq!(stage_threads(), Vec::<String>::new());
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_learner_whose_stage_fails_leaves_no_thread_behind() {
-    let _turn = turn();
-    silence_workers();
-    let num_threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
-    let fail = || {
-        let model = Classifier::new(None, &Device::flex());
-        let fuse = model.hidden[1].fuse.clone();
-        let pipeline = in_stages(&PipelineConfig::new(), &[1, 1, 2], model);
-        fuse.burn_in(6);
-        let failed = launch(pipeline, PipelineStrategy.into(), &Settings::new(3));
-        assert!(failed.error.is_some());
-        assert_eq!(stage_threads(), ["stage-0", "stage-1", "stage-2"]);
-    };
-    // Pools and loggers of the process start with the first run, and stay.
-    fail();
-    let before = num_threads();
-    fail();
-    assert_eq!(stage_threads(), Vec::<String>::new());
-    assert_eq!(num_threads(), before);
 }
 
 /// An optimizer's step holds no second copy of the parameters: with gradients and states there
