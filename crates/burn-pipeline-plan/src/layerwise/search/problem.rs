@@ -1,6 +1,5 @@
 use std::{
     collections::HashMap,
-    num::NonZero,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -10,7 +9,7 @@ use std::{
 
 use super::{
     receivers::Receivers,
-    table::{Table, Time},
+    table::{Table, Time, num_threads},
     transfer_table::{TransferTables, keys},
 };
 use crate::{
@@ -84,8 +83,7 @@ fn make_tables(wanted: &[Wanted], group: &Group) -> Vec<Arc<Table>> {
         .iter()
         .map(|(_, from, to)| from.len() * to.len())
         .sum();
-    let most = thread::available_parallelism().map_or(1, NonZero::get);
-    let num_threads = (work * num_devices / WORK_PER_THREAD).clamp(1, most);
+    let num_threads = num_threads(work * num_devices / WORK_PER_THREAD);
     let made = Mutex::new(vec![None; wanted.len()]);
     let next = AtomicUsize::new(0);
     let worker = || {

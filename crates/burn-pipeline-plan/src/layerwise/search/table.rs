@@ -35,11 +35,11 @@ impl Table {
     /// The same edge, seen from its other end.
     pub(super) fn transposed(&self) -> Self {
         let num_rows = self.data.len() / self.num_columns;
-        let columns = (0..self.num_columns).flat_map(|column| {
-            let rows = 0..num_rows;
-            rows.map(move |row| self.at(row, column))
-        });
-        Self::new(num_rows, columns.collect())
+        let mut data = Vec::with_capacity(self.data.len());
+        for column in 0..self.num_columns {
+            data.extend(self.data[column..].iter().step_by(self.num_columns));
+        }
+        Self::new(num_rows, data)
     }
 
     /// Two edges in place of which one stands.
@@ -58,8 +58,7 @@ impl Table {
         let num_rows = self.data.len() / self.num_columns;
         let mut data = vec![Time::INFINITY; num_rows * next.num_columns];
         let sums = data.len() * costs.len();
-        let most = thread::available_parallelism().map_or(1, NonZero::get);
-        let num_threads = (sums / SUMS_PER_THREAD).clamp(1, most.min(num_rows));
+        let num_threads = num_threads(sums / SUMS_PER_THREAD).min(num_rows);
         let rows_each = num_rows.div_ceil(num_threads);
         let band = |first: usize, band: &mut [Time]| {
             let rows = band.chunks_exact_mut(next.num_columns);
@@ -90,6 +89,15 @@ impl Table {
     ) -> usize {
         let sums = self.row(row).iter().zip(costs).enumerate();
         least(sums.map(|(index, (a, cost))| a + cost + next.at(index, column)))
+    }
+}
+
+/// As many threads as are worth it, but no more than there are cores. Asking for the cores takes
+/// longer than the sums of a small table.
+pub(super) fn num_threads(worth: usize) -> usize {
+    match worth {
+        0 | 1 => 1,
+        _ => worth.min(thread::available_parallelism().map_or(1, NonZero::get)),
     }
 }
 
