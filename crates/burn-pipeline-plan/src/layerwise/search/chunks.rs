@@ -14,29 +14,22 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    /// Adds vectors; returns where the numbers of their chunks are.
-    pub(super) fn push(&mut self, vectors: &[Time], length: usize) -> usize {
-        let start = self.numbers.len();
-        for chunk in vectors.chunks_exact(length) {
-            let number = self.number(chunk);
-            self.numbers.push(number);
-        }
-        start
-    }
-
-    fn number(&mut self, chunk: &[Time]) -> u32 {
-        let mut key = chunk.iter().fold(0u64, |key, it| {
+    /// The number of a chunk, which is added if it is not there.
+    pub(super) fn number(&mut self, chunk: impl ExactSizeIterator<Item = Time>) -> u32 {
+        let (start, length) = (self.data.len(), chunk.len());
+        self.data.extend(chunk);
+        let mut key = self.data[start..].iter().fold(0u64, |key, it| {
             (key.rotate_left(5) ^ it.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         });
         while let Some(&number) = self.known.get(&key) {
-            if self.at(number, chunk.len()) == chunk {
+            if self.at(number, length) == &self.data[start..] {
+                self.data.truncate(start);
                 return number;
             }
             key = key.wrapping_add(1);
         }
         let number = self.known.len() as u32;
         self.known.insert(key, number);
-        self.data.extend_from_slice(chunk);
         number
     }
 

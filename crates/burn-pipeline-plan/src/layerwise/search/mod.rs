@@ -1,10 +1,14 @@
 //! The exact search of a configuration for each layer: Jia et al. (2018), section 5.
 
+mod axis_key;
 mod axis_vectors;
 mod chunks;
+mod digits;
 mod eliminate;
 mod elimination;
 mod enumerate;
+mod layouts;
+mod overlaps;
 mod problem;
 mod receivers;
 mod table;

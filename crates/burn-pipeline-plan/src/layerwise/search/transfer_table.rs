@@ -1,7 +1,10 @@
 use super::{
     super::cost::Transfer,
-    axis_vectors::{AxisKey, AxisVectors, Digit, Digits},
+    axis_key::AxisKey,
+    axis_vectors::AxisVectors,
     chunks::Products,
+    digits::{Digit, Digits},
+    layouts::Layouts,
     receivers::Receivers,
     table::{Table, Time},
 };
@@ -19,6 +22,8 @@ use crate::{AxisReads, Configuration};
 pub(super) struct TransferTables<'a> {
     receivers: &'a Receivers,
     digits: Digits,
+    /// Of the samples, and of the other axes.
+    layouts: [Layouts<'a>; 2],
     axes: [Option<AxisVectors>; 4],
     /// Of the vectors of height and width, and of those with that of the channels.
     positions: Products,
@@ -31,9 +36,11 @@ pub(super) struct TransferTables<'a> {
 
 impl<'a> TransferTables<'a> {
     pub(super) fn new(receivers: &'a Receivers, num_devices: usize) -> Self {
+        let digits = Digits::new(num_devices);
         Self {
             receivers,
-            digits: Digits::new(num_devices),
+            layouts: [true, false].map(|it| Layouts::new(receivers, digits.clone(), it)),
+            digits,
             axes: [const { None }; 4],
             positions: Products::default(),
             product: Products::default(),
@@ -51,7 +58,7 @@ impl<'a> TransferTables<'a> {
     ) -> Table {
         for (kept, key) in self.axes.iter_mut().zip(keys(transfer)) {
             if kept.as_ref().is_none_or(|it| *it.key() != key) {
-                *kept = Some(AxisVectors::new(key, self.digits.clone()));
+                *kept = Some(AxisVectors::new(key, &self.layouts[0]));
             }
         }
         let (from_images, to_images) = (images(from, &self.digits), images(to, &self.digits));
@@ -78,8 +85,9 @@ impl<'a> TransferTables<'a> {
     fn multiply_positions(&mut self, from: &Image, to: &Image) {
         let length = self.receivers.chunk_len();
         let [_, _, rows, columns] = &mut self.axes;
-        let (rows, row) = vectors(rows).of(to.row, from.row, self.receivers);
-        let (columns, column) = vectors(columns).of(to.column, from.column, self.receivers);
+        let layouts = &mut self.layouts[1];
+        let (rows, row) = vectors(rows).of(to.row, from.row, layouts);
+        let (columns, column) = vectors(columns).of(to.column, from.column, layouts);
         self.positions.multiply(
             &self.receivers.kinds,
             (row, |it| rows.at(it, length)),
@@ -89,7 +97,7 @@ impl<'a> TransferTables<'a> {
 
     fn multiply_channels(&mut self, from: Digit, to: Digit) {
         let length = self.receivers.chunk_len();
-        let (channels, channel) = vectors(&mut self.axes[1]).of(to, from, self.receivers);
+        let (channels, channel) = vectors(&mut self.axes[1]).of(to, from, &mut self.layouts[1]);
         let positions = &self.positions;
         self.num_products += 1;
         self.product.multiply(
@@ -102,7 +110,7 @@ impl<'a> TransferTables<'a> {
     fn time(&mut self, from: &Parts, to: &Parts, backward: bool) -> Time {
         let (length, num_chunks) = (self.receivers.chunk_len(), self.receivers.num_chunks);
         let samples = vectors(&mut self.axes[0]);
-        let (samples, sample) = samples.of(to.sample, from.sample, self.receivers);
+        let (samples, sample) = samples.of(to.sample, from.sample, &mut self.layouts[0]);
         let (product, receivers, known) = (&self.product, self.receivers, &mut self.known);
         let num_products = self.num_products;
         let needed = samples.len() * 2 * num_chunks;
