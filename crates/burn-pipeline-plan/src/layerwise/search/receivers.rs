@@ -110,8 +110,17 @@ impl Receivers {
         let (per_element, _) = self.per_element[place.clone()].as_chunks::<LANES>();
         let (per_source, _) = self.per_source[place].as_chunks::<LANES>();
         let mut seconds = [0.0; LANES];
-        let vectors = left.iter().zip(right).zip(per_element).zip(per_source);
-        for (((left, right), per_element), per_source) in vectors {
+        // Only slots cost per source: all sources are counted in a vector of their own.
+        let (left_totals, left) = left.split_at(2);
+        let (right_totals, right) = right.split_at(2);
+        let (per_total, per_element) = per_element.split_at(2);
+        for ((left, right), per_total) in left_totals.iter().zip(right_totals).zip(per_total) {
+            for lane in 0..LANES {
+                seconds[lane] += left[lane] * right[lane] * per_total[lane];
+            }
+        }
+        let slots = left.iter().zip(right).zip(per_element);
+        for (((left, right), per_element), per_source) in slots.zip(&per_source[2..]) {
             // Values are whole numbers, so that the lesser of one and 1 says whether it is not 0;
             // a condition would keep the lanes apart.
             let values: [Time; LANES] = std::array::from_fn(|it| left[it] * right[it]);
