@@ -31,7 +31,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// From the configurations and costs of nodes, and the transfers between them. Edges that are
-    /// equal share their table.
+    /// equal share their table, where their ends share their configurations.
     pub(crate) fn new(
         configurations: &[Arc<[Configuration]>],
         costs: Vec<Vec<f64>>,
@@ -43,17 +43,14 @@ impl Problem {
         let mut distinct = Vec::new();
         let mut tables = Vec::new();
         for (from, to, transfer) in transfers {
-            let ends = (&configurations[*from], &configurations[*to]);
-            let number = *numbers
-                .entry((transfer.canonical(num_devices), ends))
-                .or_insert_with(|| {
-                    distinct.push((
-                        transfer.canonical(num_devices),
-                        ends.0.as_ref(),
-                        ends.1.as_ref(),
-                    ));
-                    distinct.len() - 1
-                });
+            let transfer = transfer.canonical(num_devices);
+            let (from, to) = (&configurations[*from], &configurations[*to]);
+            // Equal configurations are in one place: that is compared sooner than what they are.
+            let places = (Arc::as_ptr(from), Arc::as_ptr(to));
+            let number = *numbers.entry((transfer, places)).or_insert_with(|| {
+                distinct.push((transfer, from.as_ref(), to.as_ref()));
+                distinct.len() - 1
+            });
             tables.push(number);
         }
         let made = make_tables(&distinct, group);
