@@ -41,6 +41,12 @@ impl AxisKey {
         }
     }
 
+    /// Whether the vectors are the same along another axis.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let axis = other.axis;
+        Self { axis, ..*self } == *other
+    }
+
     pub(super) fn reads(&self) -> AxisReads {
         match self.reads {
             [0, ..] => AxisReads::Same,

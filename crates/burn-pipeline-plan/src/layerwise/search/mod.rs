@@ -7,6 +7,7 @@ mod digits;
 mod eliminate;
 mod elimination;
 mod enumerate;
+mod images;
 mod layouts;
 mod overlaps;
 mod problem;

@@ -4,6 +4,7 @@ use super::{
     axis_vectors::AxisVectors,
     chunks::Products,
     digits::{Digit, Digits},
+    images::{Image, Parts, images, turned},
     layouts::Layouts,
     receivers::Receivers,
     table::{Table, Time},
@@ -63,8 +64,25 @@ impl<'a> TransferTables<'a> {
         }
         let (from_images, to_images) = (images(from, &self.digits), images(to, &self.digits));
         let mut data = vec![0.0; from.len() * to.len()];
-        for from_image in &from_images {
-            for to_image in &to_images {
+        let [_, _, rows, columns] = keys(transfer);
+        let turned = |images: &[Image]| match rows.is_like(&columns) {
+            true => turned(images),
+            false => vec![None; images.len()],
+        };
+        let (from_turned, to_turned) = (turned(&from_images), turned(&to_images));
+        for (i, from_image) in from_images.iter().enumerate() {
+            for (j, to_image) in to_images.iter().enumerate() {
+                // Heights and widths are multiplied: to turn both images changes nothing.
+                let turned = from_turned[i].zip(to_turned[j]);
+                if let Some((a, b)) = turned.filter(|it| *it < (i, j)) {
+                    let place = |row: usize, column: usize| row * to.len() + column;
+                    for (row, like_row) in from_image.places().zip(from_images[a].places()) {
+                        for (column, like) in to_image.places().zip(to_images[b].places()) {
+                            data[place(row, column)] = data[place(like_row, like)];
+                        }
+                    }
+                    continue;
+                }
                 self.multiply_positions(from_image, to_image);
                 for from_run in &from_image.runs {
                     for to_run in &to_image.runs {
@@ -143,57 +161,6 @@ impl<'a> TransferTables<'a> {
 fn vectors(axis: &mut Option<AxisVectors>) -> &mut AxisVectors {
     let axis = axis.as_mut();
     axis.expect("the vectors of each axis are made first")
-}
-
-/// Configurations with the same parts of an image.
-struct Image {
-    row: Digit,
-    column: Digit,
-    runs: Vec<Run>,
-}
-
-/// Configurations that differ in their samples alone.
-struct Run {
-    channel: Digit,
-    /// Each with its place in the table.
-    parts: Vec<(usize, Parts)>,
-}
-
-struct Parts {
-    sample: Digit,
-    num_parts: usize,
-}
-
-/// Sorts configurations by what they have in common. Those of one image are one behind the other,
-/// as are those of one channel's.
-fn images(configurations: &[Configuration], digits: &Digits) -> Vec<Image> {
-    let mut images: Vec<Image> = Vec::new();
-    for (index, it) in configurations.iter().enumerate() {
-        let (row, column) = (digits.digit(it.height, it.width), digits.digit(it.width, 1));
-        let channel = digits.digit(it.channel, it.height * it.width);
-        let inner = it.channel * it.height * it.width;
-        let parts = Parts {
-            sample: digits.digit(it.sample, inner),
-            num_parts: it.num_parts(),
-        };
-        if images
-            .last()
-            .is_none_or(|it| (it.row, it.column) != (row, column))
-        {
-            let runs = Vec::new();
-            images.push(Image { row, column, runs });
-        }
-        let last = images.len() - 1;
-        let runs = &mut images[last].runs;
-        match runs.last_mut() {
-            Some(run) if run.channel == channel => run.parts.push((index, parts)),
-            _ => runs.push(Run {
-                channel,
-                parts: vec![(index, parts)],
-            }),
-        }
-    }
-    images
 }
 
 /// What the vectors of each axis depend on: edges in the order of these share the most.
