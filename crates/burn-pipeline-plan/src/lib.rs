@@ -59,7 +59,7 @@ pub use plan::{
 };
 pub use profile::{
     BytesSource, LayerProfile, Measurement, Profile, ProfileChart, ProfileCosts, ProfileCostsError,
-    ProfileError, SharedParameter,
+    ProfileError, SharedParameter, WorkingBytes,
 };
 pub use schedule::{
     CellFault, Instruction, Op, Rematerialization, Schedule, ScheduleError, ScheduleKind, Wait,

@@ -32,7 +32,7 @@ pub use burn_pipeline_plan::{
     Rematerialization, Schedule, ScheduleError, ScheduleKind, Sending, Shape, SharedParameter,
     SimulateError, Simulation, Span, StageDevice, StageMemory, StageTime, StepCost, Strategy,
     StrategyCost, Svg, Synchronization, Timeline, TriedGroups, UnsolvableError, Value, Wait,
-    Window, forward_only, recompute_early, rematerialize, simulate, validate,
+    Window, WorkingBytes, forward_only, recompute_early, rematerialize, simulate, validate,
 };
 
 pub use device::{DeviceError, available_devices, open_device, open_devices, probe_device};

@@ -46,6 +46,9 @@ pub struct Args {
     /// What the process has allocated, where it is counted: then what layers keep is known.
     #[arg(skip)]
     pub live_bytes: Option<fn() -> u64>,
+    /// The most that it has had since this was last asked.
+    #[arg(skip)]
+    pub peak_bytes: Option<fn() -> u64>,
 }
 
 impl Args {

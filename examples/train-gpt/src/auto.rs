@@ -90,6 +90,10 @@ fn profile(
         Some(live_bytes) => profiler.with_live_bytes(live_bytes),
         None => profiler,
     };
+    let profiler = match args.planning.peak_bytes {
+        Some(peak_bytes) => profiler.with_peak_bytes(peak_bytes),
+        None => profiler,
+    };
     let bar = bar();
     let shown = bar.clone();
     let profiler = profiler.with_progress(move |done, all, layer| {

@@ -6,13 +6,14 @@ use clap::Parser;
 use peak_alloc::PeakAlloc;
 use train_gpt::{Args, run};
 
-/// What layers keep for their backward passes is counted here.
+/// What layers keep for their backward passes, and work with, is counted here.
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 fn main() -> ExitCode {
     let mut args = Args::parse();
-    args.planning.live_bytes = Some(|| ALLOCATOR.current_usage() as u64);
+    args.planning.live_bytes = Some(live_bytes);
+    args.planning.peak_bytes = Some(peak_bytes);
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -20,4 +21,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn live_bytes() -> u64 {
+    ALLOCATOR.current_usage() as u64
+}
+
+/// The most that there were since the last call.
+fn peak_bytes() -> u64 {
+    let peak = ALLOCATOR.peak_usage() as u64;
+    ALLOCATOR.reset_peak_usage();
+    peak
 }

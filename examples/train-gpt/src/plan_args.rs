@@ -46,6 +46,9 @@ pub struct PlanArgs {
     /// What the process has allocated, where it is counted: then `--auto` knows what layers keep.
     #[arg(skip)]
     pub live_bytes: Option<fn() -> u64>,
+    /// The most that it has had since this was last asked.
+    #[arg(skip)]
+    pub peak_bytes: Option<fn() -> u64>,
 }
 
 impl PlanArgs {

@@ -3,10 +3,10 @@
 use burn::module::Module;
 use burn::nn::{Gelu, Linear, LinearConfig};
 use burn::optim::AdamConfig;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use burn_pipeline::{
-    PipelineConfig, PipelineModule, PipelineOptimizer, Placement, Ranked, Rematerialization,
-    ScheduleKind, Sequential, ranked,
+    PipelineConfig, PipelineModule, PipelineOptimizer, Placement, Profiler, Ranked,
+    Rematerialization, ScheduleKind, Sequential, lift, ranked,
 };
 use burn_pipeline_tests::data::floats;
 use burn_pipeline_tests::fragile::{Event, Watched};
@@ -193,6 +193,56 @@ fn a_loss_that_depends_on_nothing_is_an_error_and_leaves_no_graph_behind() {
         growth < LEAK,
         "{growth} bytes more after {NUM_ROUNDS} failures"
     );
+}
+
+const LARGE: usize = 1 << 20;
+
+/// Adds the mean of `LARGE` numbers that are all `number`.
+fn add_many(output: Tensor<2>, number: Tensor<1>) -> Tensor<2> {
+    let many = number.unsqueeze::<2>().repeat_dim(1, LARGE);
+    output + many.mean().unsqueeze()
+}
+
+fn large_forward(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    let output = linear.forward(input);
+    add_many(output.clone(), output.detach().mean())
+}
+
+fn large_both_ways(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    let output = linear.forward(input);
+    add_many(output.clone(), output.mean())
+}
+
+/// Each layer has 4 MiB for a while, which it does not keep.
+#[rstest]
+#[case::forward(large_forward, false)]
+#[case::both_ways(large_both_ways, true)]
+fn what_a_layer_works_with_is_measured(
+    #[case] forward: fn(&Linear, Tensor<2>) -> Tensor<2>,
+    #[case] is_large_backward: bool,
+) {
+    let _turn = turn();
+    let device = Device::flex();
+    let layers = vec![lift(LinearConfig::new(16, 16).init(&device), forward)];
+    let profile = Profiler::new()
+        .with_repetitions(1)
+        .with_live_bytes(|| ALLOCATOR.current_usage() as u64)
+        .with_peak_bytes(|| {
+            let peak = ALLOCATOR.peak_usage() as u64;
+            ALLOCATOR.reset_peak_usage();
+            peak
+        })
+        .profile(&layers, Tensor::<2>::ones([4, 16], &device), &device)
+        .unwrap();
+    let measured = profile.at(0, 4);
+    let large = 4 * LARGE as u64;
+    assert!(measured.activation_bytes < large / 4, "{measured:?}");
+    let working = measured.working_bytes.unwrap();
+    assert!(
+        (large..4 * large).contains(&working.forward),
+        "{measured:?}"
+    );
+    assert_eq!(working.backward >= large, is_large_backward, "{measured:?}");
 }
 
 /// An optimizer's step holds no second copy of the parameters: with gradients and states there

@@ -203,6 +203,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 pull_back: 1e-3 * it.4 as f64,
                 activation_bytes: it.1 * MIB,
                 output_bytes: it.2 * MIB / 4,
+                working_bytes: None,
             }],
         };
         let device = |it: &(u32, Option<u64>)| DeviceSpec {

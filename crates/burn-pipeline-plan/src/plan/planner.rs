@@ -151,8 +151,9 @@ impl<'a> Planner<'a> {
         self
     }
 
-    /// How often the activations and the output of the layer that needs most are there besides what
-    /// is kept, while it runs: 1 by default. With 0, only what is kept counts.
+    /// How often what the layer that needs most [works with](crate::Measurement::working_bytes) is
+    /// there besides what is kept: 1 by default. Where that was not measured, its activations and its
+    /// output stand for it. With 0, only what is kept counts.
     pub fn with_working_factor(mut self, factor: f64) -> Self {
         self.working_factor = factor;
         self

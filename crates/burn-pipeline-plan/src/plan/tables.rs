@@ -1,6 +1,6 @@
 use std::{cell::RefCell, collections::HashMap, ops::Range, rc::Rc};
 
-use crate::{Measurement, ProfileCosts};
+use crate::{Measurement, ProfileCosts, WorkingBytes};
 
 /// What stages of any layers cost, from sums that are made once.
 pub(super) struct Tables<'a> {
@@ -165,7 +165,8 @@ impl<'a> Tables<'a> {
         let layers = layers.map(|it| self.costs.layer(it, device, num_samples));
         let layers: Vec<_> = layers.collect();
         let working = layers.iter().map(|it| {
-            let bytes = it.activation_bytes.saturating_add(it.output_bytes);
+            let guessed = it.activation_bytes.saturating_add(it.output_bytes);
+            let bytes = it.working_bytes.map_or(guessed, WorkingBytes::most);
             (bytes as f64 * self.working_factor).ceil() as u64
         });
         let last = self.num_layers();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     BytesSource, Cluster, DeviceSpec, Host, LayerProfile, Link, Measurement, Profile,
-    Rematerialization, ScheduleKind, SharedParameter,
+    Rematerialization, ScheduleKind, SharedParameter, WorkingBytes,
 };
 
 const MIB: u64 = 1 << 20;
@@ -24,6 +24,7 @@ fn layer(index: usize, milliseconds: f64, mebibytes: u64) -> LayerProfile {
             pull_back: 0.0,
             activation_bytes: mebibytes * MIB * num_samples as u64,
             output_bytes: MIB / 4 * num_samples as u64,
+            working_bytes: None,
         }
     };
     LayerProfile {
@@ -63,6 +64,26 @@ fn cluster(flops: &[f64], memory_bytes: Option<u64>, latency: f64) -> Cluster {
     };
     let devices = flops.iter().map(device).collect();
     Cluster::new(vec![Host { devices, link }], link).unwrap()
+}
+
+#[test]
+fn what_was_measured_stands_for_what_a_layer_works_with() {
+    let mut profile = profile(&[(1.0, 2), (1.0, 8)]);
+    let cluster = cluster(&[1e9], None, 0.0);
+    let working = |profile: &Profile| {
+        let planner = Planner::new(profile, &cluster).with_num_micro_batches([1]);
+        planner.plan(4).unwrap().memory()[0].working_bytes
+    };
+    assert_eq!(working(&profile), 4 * (8 * MIB + MIB / 4));
+    for layer in &mut profile.layers {
+        for it in &mut layer.measurements {
+            it.working_bytes = Some(WorkingBytes {
+                forward: MIB * it.num_samples as u64,
+                backward: 3 * MIB * it.num_samples as u64,
+            });
+        }
+    }
+    assert_eq!(working(&profile), 4 * 3 * MIB);
 }
 
 proptest! {

@@ -399,6 +399,7 @@ mod tests {
                 pull_back: 0.0,
                 activation_bytes: 100,
                 output_bytes: 10,
+                working_bytes: None,
             }],
         }
     }

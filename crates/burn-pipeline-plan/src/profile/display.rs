@@ -105,6 +105,7 @@ fn plus(sum: Measurement, it: &Measurement) -> Measurement {
         pull_back: sum.pull_back + it.pull_back,
         activation_bytes: sum.activation_bytes + it.activation_bytes,
         output_bytes: sum.output_bytes + it.output_bytes,
+        working_bytes: None,
     }
 }
 

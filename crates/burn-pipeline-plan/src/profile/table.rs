@@ -69,6 +69,7 @@ impl Profile {
                 pull_back: 0.0,
                 activation_bytes: row.activation_bytes,
                 output_bytes: row.output_bytes,
+                working_bytes: None,
             };
             match layers.last_mut() {
                 Some(last) if last.name == row.layer => last.measurements.push(measurement),

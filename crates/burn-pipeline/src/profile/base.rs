@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use burn_pipeline_plan::{BytesSource, LayerProfile, Profile};
 
-use super::kept::LiveBytes;
+use super::kept::{LiveBytes, PeakBytes};
 use super::loss::Loss;
 use super::parameters::ParameterBytes;
 use super::sweeps::{Size, Sweeps};
@@ -36,12 +36,12 @@ pub fn profile<M: Sequential + 'static>(
 /// Measures what the layers of a model cost on a device: a [`Profile`], which says how long a
 /// pipeline of them takes before there is one.
 ///
-/// Each layer runs alone, by the code that runs it in a stage: on leaves of its own, its gradient
+/// Each layer is timed alone, by the code that runs it in a stage: on leaves of its own, its gradient
 /// pulled back from the gradient of what it sends, its parameters' gradients added to those of the
 /// micro-batch before. What it costs to begin a backward pass is told apart, since in a stage only the
 /// last layer pays it. Times are the device's own where it has a clock, or what the host needed to
 /// hand the work over where that is more; else the host's. Each is the median over
-/// several sweeps through the model, after a round that warms up.
+/// several sweeps through the model, each of a few layers at once, after a round that warms up.
 ///
 /// The model is not changed: its running statistics, its parameters and what it records stay. What
 /// is not initialised yet is, on the calling thread and in the order of the layers.
@@ -73,8 +73,10 @@ pub struct Profiler {
     repetitions: usize,
     threads_per_stage: Option<usize>,
     num_neighbours: usize,
+    layers_at_once: usize,
     random_layers: RandomLayers,
     live_bytes: Option<fn() -> u64>,
+    peak_bytes: Option<PeakBytes>,
     progress: Option<Progress>,
 }
 
@@ -92,8 +94,10 @@ impl Profiler {
             repetitions: 7,
             threads_per_stage: None,
             num_neighbours: 0,
+            layers_at_once: 4,
             random_layers: RandomLayers::default(),
             live_bytes: None,
+            peak_bytes: None,
             progress: None,
         }
     }
@@ -128,12 +132,22 @@ impl Profiler {
         }
     }
 
-    /// Keep so many more threads busy with the same layer while it is timed: those of the other
+    /// Keep so many more threads busy with the same layers while they are timed: those of the other
     /// stages on the same machine. Stages that share its memory slow each other down, and a layer
     /// that is measured alone is too fast for them.
     pub fn with_neighbours(self, num_neighbours: usize) -> Self {
         Self {
             num_neighbours,
+            ..self
+        }
+    }
+
+    /// Have so many layers on the device at once: 4 unless told. Between two passes of a layer the
+    /// others run theirs, as in a stage, so that it does not find its own parameters in the caches
+    /// each time. A device that is too small for 4 layers and what they keep takes fewer.
+    pub fn with_layers_at_once(self, layers_at_once: usize) -> Self {
+        Self {
+            layers_at_once,
             ..self
         }
     }
@@ -154,6 +168,16 @@ impl Profiler {
     pub fn with_live_bytes(self, live_bytes: fn() -> u64) -> Self {
         Self {
             live_bytes: Some(live_bytes),
+            ..self
+        }
+    }
+
+    /// Measure what layers [work with](burn_pipeline_plan::Measurement::working_bytes) too, where live
+    /// bytes are known: `peak_bytes` returns the most bytes that have been alive in the process since
+    /// it was last called. Without it, planners guess it from what layers keep.
+    pub fn with_peak_bytes(self, peak_bytes: fn() -> u64) -> Self {
+        Self {
+            peak_bytes: Some(peak_bytes),
             ..self
         }
     }
@@ -254,7 +278,10 @@ impl Profiler {
             device: stage,
             workers: Workers::spawn(1 + self.num_neighbours, self.threads_per_stage, false)?,
             num_neighbours: self.num_neighbours,
+            layers_at_once: self.layers_at_once,
             live,
+            peak: self.peak_bytes,
+            gradient_bytes: parameters.layers.clone(),
         };
         let measured = sweeps.run(self.repetitions, self.progress.as_ref())?;
 
@@ -279,6 +306,9 @@ impl Profiler {
         let refuse = |error: String| Err(PipelineError::Profile(error));
         if self.repetitions == 0 {
             return refuse("nothing is measured in 0 repetitions: give at least 1".to_string());
+        }
+        if self.layers_at_once == 0 {
+            return refuse("0 layers at once measure nothing: give at least 1".to_string());
         }
         match self.num_samples.as_slice() {
             [] => Ok(vec![available]),

@@ -1,7 +1,7 @@
 //! What a layer keeps for its backward pass.
 
 use burn::tensor::Device;
-use burn_pipeline_plan::BytesSource;
+use burn_pipeline_plan::{BytesSource, WorkingBytes};
 
 use super::round::Place;
 use super::signals::gradients_of;
@@ -42,7 +42,10 @@ impl LiveBytes {
     }
 }
 
-/// What a recorded forward pass of a layer leaves alive.
+/// The most bytes that have been alive since it was last asked.
+pub(super) type PeakBytes = fn() -> u64;
+
+/// What a recorded forward pass of a layer leaves alive, and what either pass needs besides.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Kept {
     /// The bytes that its own backward pass needs, its input left out.
@@ -51,6 +54,27 @@ pub(super) struct Kept {
     pub(super) released: u64,
     /// The bytes of its input that its backward pass needs.
     pub(super) input: u64,
+    /// How far bytes rise during each pass.
+    pub(super) peaks: Option<Peaks>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct Peaks {
+    /// Beyond what is there after the forward pass.
+    forward: u64,
+    /// Beyond what the layer needs of its input, once nothing else is there of it.
+    backward: u64,
+}
+
+impl Peaks {
+    /// What a layer works with that keeps and leaves so much.
+    pub(super) fn beyond(self, activation_bytes: u64, gradient_bytes: u64) -> WorkingBytes {
+        let counted = activation_bytes.max(gradient_bytes);
+        WorkingBytes {
+            forward: self.forward,
+            backward: self.backward.saturating_sub(counted),
+        }
+    }
 }
 
 impl Kept {
@@ -68,7 +92,7 @@ impl Kept {
 impl<M: Sequential> Place<M> {
     /// Run the layer, and look at live bytes as what holds them is dropped, one after the other.
     /// What the layer sends comes back too.
-    pub(super) fn kept(&self, live: LiveBytes) -> (Kept, AnySignal) {
+    pub(super) fn kept(&self, live: LiveBytes, peak: Option<PeakBytes>) -> (Kept, AnySignal) {
         let mut layers = self.layers();
         let copies = StageCopies::new(
             self.model.clone(),
@@ -100,8 +124,11 @@ impl<M: Sequential> Place<M> {
         let input = self.input.copied();
         let input_bytes = input.num_bytes();
         let now = || live.now(self.device.device());
+        let most = || peak.map_or(0, |peak| peak());
         let before = now();
+        most();
         let (leaves, copy, outputs) = forward(input);
+        let most_forward = most();
         let with_outputs = now();
         let root = outputs.root(outputs.receive_gradients(gradients, &self.device).0);
         if root.is_none() {
@@ -112,7 +139,9 @@ impl<M: Sequential> Place<M> {
         let without_outputs = now();
         drop(leaves);
         let without_input = now();
+        most();
         drop(root.map(|root| root.backward()));
+        let most_backward = most();
         drop(copy);
 
         let own = without_outputs.saturating_sub(before);
@@ -121,6 +150,11 @@ impl<M: Sequential> Place<M> {
             own,
             released: with_outputs.saturating_sub(without_outputs),
             input: input_bytes.saturating_sub(freed),
+            peaks: peak.map(|_| Peaks {
+                forward: most_forward.saturating_sub(with_outputs),
+                // The gradient that arrives was there before.
+                backward: (most_backward + sent.num_bytes() + freed).saturating_sub(before),
+            }),
         };
         (kept, sent)
     }

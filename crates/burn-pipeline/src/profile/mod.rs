@@ -10,6 +10,7 @@ mod parameters;
 mod round;
 mod signals;
 mod sweeps;
+mod window;
 
 pub use base::{Profiler, profile};
 pub use links::{MeasuredLink, measure_links, measured_cluster, profile_each};

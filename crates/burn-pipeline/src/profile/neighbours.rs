@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
-use super::round::Place;
+use super::window::Window;
 use crate::engine::Workers;
 use crate::layer::Sequential;
 
-/// Workers that run a layer over and over, until this is dropped.
+/// Workers that run a few layers over and over, until this is dropped.
 pub(super) struct Neighbours {
     stop: Arc<AtomicBool>,
     /// Ends when all have stopped.
@@ -16,23 +16,23 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// Let every worker but the first run `place`, and wait until each has done so once.
+    /// Let every worker but the first run `window`, and wait until each has done so once.
     pub(super) fn start<M: Sequential + 'static>(
         workers: &Workers,
         num_neighbours: usize,
-        place: &Place<M>,
+        window: &Window<M>,
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (ending, ended) = channel();
         let (ready, started) = channel();
         for neighbour in 1..=num_neighbours {
-            let (place, stop) = (place.clone(), stop.clone());
+            let (window, stop) = (window.clone(), stop.clone());
             let (ending, mut ready) = (ending.clone(), Some(ready.clone()));
             workers.start(
                 neighbour,
                 Box::new(move || {
                     // Where the layer fails, the worker that is measured says so.
-                    let _ = place.run(|| {
+                    let _ = window.run(|| {
                         if let Some(ready) = ready.take() {
                             let _ = ready.send(());
                         }

@@ -1,8 +1,7 @@
-//! One layer at work as in a stage of its own: forward, recompute and backward.
+//! One layer at work as in a stage of its own.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use burn_pipeline_plan::Instruction;
@@ -12,7 +11,6 @@ use super::signals::{gradients_of, pulled_back};
 use crate::engine::{
     Arrival, Cancel, Chunk, ChunkTask, Halt, Inbox, Position, Sink, Source, StageLayers, mailbox,
 };
-use crate::error::message_of;
 use crate::layer::Sequential;
 use crate::rematerialize::{Decays, LayerFacts};
 use crate::signal::{AnySignal, FloatGradients, StageDevice};
@@ -28,21 +26,22 @@ pub(super) struct Place<M> {
     pub(super) input: AnySignal,
 }
 
-/// What one round took, in seconds, and what the layer sent.
-pub(super) struct Round {
+/// What one round took, in seconds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Times {
     pub(super) forward: f64,
     pub(super) recorded_forward: f64,
     pub(super) backward: f64,
     pub(super) pull_back: f64,
-    pub(super) outputs: AnySignal,
 }
 
-/// The layer as a stage would hold it.
-struct Bench<M> {
-    place: Place<M>,
+/// A layer as a stage would hold it, and what it took in this round.
+pub(super) struct Bench<M> {
+    pub(super) place: Place<M>,
     chunk: Chunk<M>,
     outputs: Inbox<AnySignal>,
     gradients: Option<Inbox<FloatGradients>>,
+    times: Times,
 }
 
 impl<M: Sequential> Place<M> {
@@ -82,30 +81,8 @@ impl<M: Sequential> Place<M> {
         }
     }
 
-    /// Run rounds while `goes_on`, and return the last. The first one warms up: it finds out how
-    /// fast running statistics move, and makes the sums of gradients that later ones add to.
-    pub(super) fn run(self, mut goes_on: impl FnMut() -> bool) -> Result<Round, String> {
-        let mut bench = self.bench();
-        let rounds = catch_unwind(AssertUnwindSafe(|| {
-            let mut last = bench.round();
-            while goes_on() {
-                last = bench.round();
-            }
-            last
-        }));
-        rounds.map_err(|panic| {
-            let num_samples = bench.place.num_samples;
-            let error = format!(
-                "{} failed on {num_samples} samples: {}",
-                bench.place.name(),
-                message_of(panic.as_ref())
-            );
-            bench.chunk.abandon().sweep();
-            error
-        })
-    }
-
-    fn bench(self) -> Bench<M> {
+    /// The layer as a stage would hold it.
+    pub(super) fn bench(self) -> Bench<M> {
         let cancel = Cancel::default();
         let (boundaries, outputs) = mailbox(None, &cancel);
         let (sent, gradients) = match self.trains_before() {
@@ -132,46 +109,62 @@ impl<M: Sequential> Place<M> {
             place: self,
             outputs,
             gradients,
+            times: Times::default(),
         }
     }
 }
 
 impl<M: Sequential> Bench<M> {
-    /// Every instruction of one micro-batch.
-    fn round(&mut self) -> Round {
-        let device = self.place.device.clone();
+    /// The pass that only computes, which returns what the layer sends.
+    pub(super) fn forward(&mut self) -> AnySignal {
         let input = Arrival::Boundary(self.place.input.clone());
         let forward = self.execute(Instruction::forward(0), input);
-        let outputs = self.outputs.receive(0);
-        let outputs = outputs.unwrap_or_else(|_| unreachable!("a forward sends what it made"));
-        let mut round = Round {
+        self.times = Times {
             forward,
             recorded_forward: forward,
-            backward: 0.0,
-            pull_back: 0.0,
-            outputs,
+            ..Times::default()
         };
-        if !self.place.trains() {
-            return round;
-        }
+        let outputs = self.outputs.receive(0);
+        outputs.unwrap_or_else(|_| unreachable!("a forward sends what it made"))
+    }
 
-        round.recorded_forward = self.execute(Instruction::recompute(0), Arrival::Nothing);
-        let gradients = gradients_of(&round.outputs, &device);
+    /// The pass that records.
+    pub(super) fn recompute(&mut self) {
+        if self.place.trains() {
+            self.times.recorded_forward = self.execute(Instruction::recompute(0), Arrival::Nothing);
+        }
+    }
+
+    /// The backward pass from what the layer has sent. This ends the round.
+    pub(super) fn backward(&mut self, outputs: &AnySignal) -> Times {
+        if !self.place.trains() {
+            return self.times;
+        }
+        let device = self.place.device.clone();
+        let gradients = gradients_of(outputs, &device);
         let backward = self.execute(Instruction::backward(0), Arrival::Gradient(gradients));
         if let Some(gradients) = &mut self.gradients {
             drop(gradients.receive(0));
         }
 
-        let gradients = gradients_of(&round.outputs, &device);
+        let gradients = gradients_of(outputs, &device);
         // Skips pass by.
-        let outputs = round.outputs.clone().receive(&device);
+        let outputs = outputs.clone().receive(&device);
         let (_, pull_back) = timed(device.device(), || {
             let outputs = outputs;
             drop(pulled_back(&outputs, Some(gradients), &device));
         });
-        round.pull_back = pull_back.min(backward);
-        round.backward = backward - round.pull_back;
-        round
+        let pull_back = pull_back.min(backward);
+        Times {
+            backward: backward - pull_back,
+            pull_back,
+            ..self.times
+        }
+    }
+
+    /// Give up in the middle of a round.
+    pub(super) fn abandon(self) {
+        self.chunk.abandon().sweep();
     }
 
     fn execute(&mut self, instruction: Instruction, arrival: Arrival) -> f64 {

@@ -8,10 +8,11 @@ use burn_pipeline_plan::Measurement;
 
 use super::base::Progress;
 use super::clock::median;
-use super::kept::{Kept, LiveBytes};
+use super::kept::{Kept, LiveBytes, PeakBytes};
 use super::loss::{self, Loss, LossRound};
 use super::neighbours::Neighbours;
-use super::round::{Place, Round};
+use super::round::{Place, Times};
+use super::window::{Round, Window};
 use crate::PipelineError;
 use crate::engine::Workers;
 use crate::error::message_of;
@@ -27,7 +28,11 @@ pub(super) struct Sweeps<M> {
     /// The first worker measures, the others are its neighbours.
     pub(super) workers: Workers,
     pub(super) num_neighbours: usize,
+    pub(super) layers_at_once: usize,
     pub(super) live: Option<LiveBytes>,
+    pub(super) peak: Option<PeakBytes>,
+    /// Of each layer's parameters.
+    pub(super) gradient_bytes: Vec<u64>,
     pub(super) sizes: Vec<Size>,
 }
 
@@ -48,13 +53,6 @@ struct Found {
     loss: Vec<LossRound>,
 }
 
-struct Times {
-    forward: f64,
-    recorded_forward: f64,
-    backward: f64,
-    pull_back: f64,
-}
-
 /// The measurements of each layer and of the loss, by number of samples.
 pub(super) struct Measured {
     pub(super) layers: Vec<Vec<Measurement>>,
@@ -62,8 +60,8 @@ pub(super) struct Measured {
 }
 
 impl<M: Sequential + 'static> Sweeps<M> {
-    /// Go through the model so often. One layer after the other, so that no more than one is at
-    /// work; again and again, so that what slows the machine down for a while is not one layer's.
+    /// Go through the model so often. A few layers after the others, so that no more of them are on
+    /// the device; again and again, so that what slows the machine down for a while is not one layer's.
     pub(super) fn run(
         mut self,
         repetitions: usize,
@@ -73,22 +71,27 @@ impl<M: Sequential + 'static> Sweeps<M> {
         let mut found: Vec<Found> = self.sizes.iter().map(|_| Found::new(num_layers)).collect();
         for sweep in 0..repetitions {
             let mut signals: Vec<_> = self.sizes.iter().map(|it| it.input.clone()).collect();
-            for layer in 0..num_layers {
+            for start in (0..num_layers).step_by(self.layers_at_once) {
                 if let Some(progress) = progress {
-                    let done = sweep * num_layers + layer;
-                    progress(done, repetitions * num_layers, &self.facts[layer].path);
+                    let done = sweep * num_layers + start;
+                    progress(done, repetitions * num_layers, &self.facts[start].path);
                 }
                 for (size, found) in found.iter_mut().enumerate() {
-                    let place = self.place(layer, size, signals[size].clone());
-                    let round = self.round(&place)?;
-                    if let (0, Some(live)) = (sweep, self.live) {
-                        found.kept.push(self.kept(place, live)?);
-                    }
-                    if sweep == 0 {
+                    let window = Window {
+                        first: self.place(start, size, signals[size].clone()),
+                        num_layers: self.layers_at_once.min(num_layers - start),
+                    };
+                    for round in self.rounds(&window)? {
+                        found.rounds[round.place.layer].push(round.times);
+                        signals[size] = round.outputs.clone();
+                        if sweep > 0 {
+                            continue;
+                        }
                         found.output_bytes.push(round.outputs.num_bytes());
+                        if let Some(live) = self.live {
+                            found.kept.push(self.kept(round.place, live)?);
+                        }
                     }
-                    signals[size] = round.outputs.clone();
-                    found.rounds[layer].push(Times::of(&round));
                 }
             }
             for (size, outputs) in signals.into_iter().enumerate() {
@@ -115,25 +118,26 @@ impl<M: Sequential + 'static> Sweeps<M> {
         }
     }
 
-    fn round(&self, place: &Place<M>) -> Result<Round, PipelineError> {
-        let neighbours = Neighbours::start(&self.workers, self.num_neighbours, place);
-        let measured = place.clone();
+    fn rounds(&self, window: &Window<M>) -> Result<Vec<Round<M>>, PipelineError> {
+        let neighbours = Neighbours::start(&self.workers, self.num_neighbours, window);
+        let measured = window.clone();
         let mut left = 1;
-        let round = self.on_worker(move || {
+        let rounds = self.on_worker(move || {
             measured.run(|| {
                 left -= 1;
                 left == 0
             })
         });
         drop(neighbours);
-        round
-            .and_then(|round| round)
+        rounds
+            .and_then(|rounds| rounds)
             .map_err(PipelineError::Profile)
     }
 
     fn kept(&self, place: Place<M>, live: LiveBytes) -> Result<Kept, PipelineError> {
         let name = place.name();
-        let kept = self.on_worker(move || place.kept(live).0);
+        let peak = self.peak;
+        let kept = self.on_worker(move || place.kept(live, peak).0);
         kept.map_err(|error| PipelineError::Profile(format!("{name} failed: {error}")))
     }
 
@@ -179,18 +183,23 @@ impl<M: Sequential + 'static> Sweeps<M> {
             let output_bytes = found.output_bytes[layer];
             let middle =
                 |of: fn(&Times) -> f64| median(found.rounds[layer].iter().map(of).collect());
+            let kept = found.kept.get(layer);
+            let activation_bytes = match (kept, found.kept.get(layer + 1)) {
+                (Some(kept), Some(next)) => kept.before(*next),
+                (Some(kept), None) => kept.at_the_end(),
+                (None, _) => output_bytes,
+            };
+            let peaks = kept.and_then(|kept| kept.peaks);
             Measurement {
                 num_samples: self.sizes[size].num_samples,
                 forward: middle(|it| it.forward),
                 recorded_forward: middle(|it| it.recorded_forward),
                 backward: middle(|it| it.backward),
                 pull_back: middle(|it| it.pull_back),
-                activation_bytes: match (found.kept.get(layer), found.kept.get(layer + 1)) {
-                    (Some(kept), Some(next)) => kept.before(*next),
-                    (Some(kept), None) => kept.at_the_end(),
-                    (None, _) => output_bytes,
-                },
+                activation_bytes,
                 output_bytes,
+                working_bytes: peaks
+                    .map(|it| it.beyond(activation_bytes, self.gradient_bytes[layer])),
             }
         };
         let sizes = 0..self.sizes.len();
@@ -222,17 +231,6 @@ impl Found {
         Self {
             rounds: (0..num_layers).map(|_| Vec::new()).collect(),
             ..Self::default()
-        }
-    }
-}
-
-impl Times {
-    fn of(round: &Round) -> Self {
-        Self {
-            forward: round.forward,
-            recorded_forward: round.recorded_forward,
-            backward: round.backward,
-            pull_back: round.pull_back,
         }
     }
 }

@@ -178,6 +178,9 @@ impl Groups {
             backward: time * it.backward + one_way + share.synchronization,
             pull_back: time * it.pull_back,
             activation_bytes: (elements * it.activation_bytes as f64).ceil() as u64,
+            working_bytes: it
+                .working_bytes
+                .map(|it| it.map(|bytes| (elements * bytes as f64).ceil() as u64)),
             ..it
         }
     }

@@ -2,24 +2,20 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::{Mutex, OnceLock};
-use std::thread::ThreadId;
-use std::time::Duration;
 
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use burn_pipeline::{
-    BytesSource, Lift, Link, MeasuredLink, Measurement, PipelineError, Profile, Profiler,
-    SharedParameter, Skip, lift, measure_links, measured_cluster, profile,
-};
+use burn_pipeline::{BytesSource, Measurement, Profile, Profiler, SharedParameter, Skip};
 use burn_pipeline_tests::compare::{Parameters, Step, assert_same_parameters, parameters};
 use burn_pipeline_tests::data::generator;
-use burn_pipeline_tests::devices::two_devices;
 use burn_pipeline_tests::models::{
     Convolution, Counted, Encoded, Frozen, Mlp, Skips, Tied, Toy, Transformer, Unused,
 };
 use burn_pipeline_tests::reference::ByMicroBatches;
 use rstest::rstest;
+
+mod failing;
+mod links;
+mod neighbours;
 
 fn profiler() -> Profiler {
     Profiler::new()
@@ -212,136 +208,15 @@ fn a_model_trains_after_a_profile_as_without_one(#[case] check: fn()) {
     check();
 }
 
-type Row = Lift<Linear, Tensor<2>, Tensor<2>>;
-
-fn failing(fails: fn(&Linear, Tensor<2>) -> Tensor<2>) -> Vec<Row> {
-    let device = Device::flex().autodiff();
-    let works: fn(&Linear, Tensor<2>) -> Tensor<2> = |linear, input| linear.forward(input);
-    let layers = [works, fails, works];
-    let layers = layers.map(|forward| lift(LinearConfig::new(4, 4).init(&device), forward));
-    layers.into()
-}
-
 #[test]
-fn a_layer_that_panics_is_named() {
-    let _draws = generator();
-    let device = Device::flex();
-    let input = || Tensor::<2>::ones([4, 4], &device);
-    let error = profile(&failing(|_, _| panic!("no such luck")), input(), &device).unwrap_err();
-    assert_eq!(
-        error,
-        PipelineError::Profile("layer 1 (`1`) failed on 4 samples: no such luck".to_string())
-    );
-    // Nothing is left that the next one trips over.
-    profile(
-        &failing(|linear, input| linear.forward(input)),
-        input(),
-        &device,
-    )
-    .unwrap();
-}
-
-#[test]
-fn a_loss_that_panics_is_told() {
-    let _draws = generator();
-    let device = Device::flex();
-    let batch = (Tensor::<2>::ones([4, 4], &device), ());
-    let error = Profiler::new()
-        .profile_with_loss(
-            &failing(|linear, input| linear.forward(input)),
-            batch,
-            |_, ()| panic!("no such luck"),
-            &device,
-        )
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the loss failed on 4 samples: no such luck"
-    );
-}
-
-#[rstest]
-#[case(Profiler::new().with_num_samples([0, 2]), "a micro-batch of 0 samples cannot be measured")]
-#[case(Profiler::new().with_num_samples([8]), "a micro-batch of 8 samples is to be measured, but the sample has 4")]
-#[case(Profiler::new().with_repetitions(0), "nothing is measured in 0 repetitions")]
-fn what_cannot_be_measured_is_refused(#[case] profiler: Profiler, #[case] message: &str) {
-    let device = Device::flex().autodiff();
-    let (input, _) = Mlp::batch(4, &device);
-    let error = profiler
-        .profile(&Mlp::model(&device), input, &device)
-        .unwrap_err();
-    assert!(error.to_string().starts_with(message), "{error}");
-}
-
-/// As a training step does. Cutting the target into micro-batches panicked.
-#[rstest]
-#[case(2)]
-#[case(6)]
-fn a_target_of_other_samples_than_the_input_is_refused(#[case] num_targets: usize) {
-    let device = Device::flex().autodiff();
-    let (input, _) = Mlp::batch(4, &device);
-    let (_, target) = Mlp::batch(num_targets, &device);
-    let error = profiler()
-        .profile_with_loss(&Mlp::model(&device), (input, target), Mlp::loss, &device)
-        .unwrap_err();
-    assert_eq!(
-        error,
-        PipelineError::Batch(format!(
-            "the input has 4 samples but the target has {num_targets}: give one target per sample"
-        ))
-    );
-}
-
-/// How often each thread has been through a layer, in the order in which they came to it.
-static THROUGH: Mutex<Vec<(ThreadId, usize)>> = Mutex::new(Vec::new());
-/// Whether each neighbour had been through it when the thread came that is measured.
-static WAITED: OnceLock<bool> = OnceLock::new();
-
-fn slow_for_the_second(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
-    let id = std::thread::current().id();
-    let place = {
-        let mut through = THROUGH.lock().unwrap();
-        let place = through.iter().position(|(it, _)| *it == id);
-        place.unwrap_or_else(|| {
-            through.push((id, 0));
-            if through.len() == 3 {
-                let _ = WAITED.set(through[..2].iter().all(|(_, times)| *times > 0));
-            }
-            through.len() - 1
-        })
-    };
-    if place == 1 {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let output = linear.forward(input);
-    THROUGH.lock().unwrap()[place].1 += 1;
-    output
-}
-
-/// A fast neighbour that had run several times was taken for all of them.
-#[test]
-fn a_layer_is_timed_when_every_neighbour_is_at_work() {
-    let device = Device::flex().autodiff();
-    let row: Row = lift(
-        LinearConfig::new(4, 4).init(&device),
-        slow_for_the_second as fn(&Linear, Tensor<2>) -> Tensor<2>,
-    );
-    Profiler::new()
-        .with_repetitions(1)
-        .with_neighbours(2)
-        .profile(&row, Tensor::<2>::ones([4, 4], &device), &device)
-        .unwrap();
-    assert_eq!(WAITED.get(), Some(&true));
-}
-
-#[test]
-fn progress_is_told_layer_by_layer_on_the_thread_that_asks() {
+fn progress_is_told_with_the_layer_that_comes_next_on_the_thread_that_asks() {
     let device = Device::flex().autodiff();
     let told = Rc::new(RefCell::new(Vec::new()));
     let telling = told.clone();
     let (input, _) = Mlp::batch(4, &device);
     profiler()
         .with_neighbours(1)
+        .with_layers_at_once(2)
         .with_progress(move |done, total, layer| {
             telling.borrow_mut().push((done, total, layer.to_string()));
         })
@@ -353,13 +228,37 @@ fn progress_is_told_layer_by_layer_on_the_thread_that_asks() {
         told,
         [
             (0, 5, "hidden.0"),
-            (1, 5, "hidden.1"),
             (2, 5, "hidden.2"),
-            (3, 5, "hidden.3"),
             (4, 5, "head"),
             (5, 5, ""),
         ]
     );
+}
+
+type SomeSkips = Skips<Skip<Tensor<2>>>;
+
+#[rstest]
+#[case(1)]
+#[case(3)]
+#[case(100)]
+fn however_many_layers_are_there_at_once_each_is_the_same(#[case] layers_at_once: usize) {
+    let _draws = generator();
+    let device = Device::flex().autodiff();
+    let profile = profiler()
+        .with_layers_at_once(layers_at_once)
+        .profile(
+            &SomeSkips::model(&device),
+            SomeSkips::batch(4, &device).0,
+            &device,
+        )
+        .unwrap();
+    let usual = profile_of::<SomeSkips>();
+    assert_eq!(names(&profile), names(&usual));
+    assert_eq!(parameter_bytes(&profile), parameter_bytes(&usual));
+    assert_eq!(output_bytes(&profile), output_bytes(&usual));
+    for layer in &profile.layers {
+        assert!(layer.measurements.iter().all(|it| it.forward > 0.0));
+    }
 }
 
 #[test]
@@ -370,50 +269,4 @@ fn a_profile_is_stored_as_json_and_read_again() {
     let wrong = stored.replace("\"num_samples\": 2", "\"num_samples\": 4");
     let error = Profile::from_json(&wrong).unwrap_err().to_string();
     assert!(error.starts_with("layer 0 (`there`) is measured with 4 samples and then with 4"));
-}
-
-#[test]
-fn a_device_reaches_itself_at_once() {
-    let links = measure_links(&[Device::flex(), Device::flex()]).unwrap();
-    let ends: Vec<_> = links.iter().map(|it| (it.from, it.to)).collect();
-    assert_eq!(ends, [(0, 1), (1, 0)]);
-    assert!(links.iter().all(|it| it.link == Link::NONE));
-}
-
-#[test]
-fn what_moves_between_two_devices_takes_time_both_ways() {
-    let devices = two_devices();
-    let links = measure_links(&devices).unwrap();
-    let ends: Vec<_> = links.iter().map(|it| (it.from, it.to)).collect();
-    assert_eq!(ends, [(0, 1), (1, 0)]);
-    for MeasuredLink { link, .. } in links {
-        assert_takes_time(link);
-    }
-}
-
-#[test]
-fn a_measured_cluster_has_the_links_between_its_devices() {
-    let devices = two_devices();
-    let model = Mlp::model(&devices[0]);
-    let profiles: Vec<_> = devices
-        .iter()
-        .map(|device| {
-            let (input, _) = Mlp::batch(4, &devices[0]);
-            profiler().profile(&model, input, device).unwrap()
-        })
-        .collect();
-    let cluster = measured_cluster(&devices, &profiles).unwrap();
-    assert_eq!(cluster.num_devices(), 2);
-    for device in [0, 1] {
-        let flops = cluster.device(device).flops;
-        assert!(flops.is_finite() && flops > 0.0, "{flops}");
-        assert_eq!(cluster.device(device).name, profiles[device].device);
-        assert_takes_time(cluster.link(device, 1 - device));
-    }
-}
-
-/// Memory moves 4 MiB in more time than 64 bytes, and no more than a terabyte in a second.
-fn assert_takes_time(link: Link) {
-    assert!((1e-9..1.0).contains(&link.latency), "{link:?}");
-    assert!((1e3..1e12).contains(&link.bandwidth), "{link:?}");
 }
