@@ -59,6 +59,7 @@ impl Model {
                     pull_back: 0.0,
                     activation_bytes: (bytes(it.num_kept) as f64 * self.kept_share) as u64,
                     output_bytes: bytes(it.num_sent),
+                    working_bytes: None,
                 }],
             }
         };

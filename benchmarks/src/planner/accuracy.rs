@@ -80,7 +80,7 @@ impl Planner {
             let timeline = simulation
                 .expect("a schedule that runs can be simulated")
                 .timeline;
-            let bytes = peak_bytes(profile, partition, &timeline, &costs);
+            let bytes = peak_bytes(profile, partition, &timeline, num_samples);
             (timeline.makespan(), (bytes + case.batch_bytes()) as f64)
         };
         let profile = || case.profile(devices, self.micro_batches, self.num_neighbours());

@@ -31,8 +31,8 @@ where
         4 * (input.shape().num_elements() + target.shape().num_elements()) as u64
     }
 
-    /// One sweep through the layers, beside so many neighbours, with micro-batches as the
-    /// mini-batch's.
+    /// Three sweeps through the layers, as many at once as a stage has, beside so many neighbours, with
+    /// micro-batches as the mini-batch's.
     pub fn profile(
         &self,
         devices: &Devices,
@@ -41,11 +41,18 @@ where
     ) -> Profile {
         let profiler = Profiler::new()
             .with_num_samples([self.num_samples() / num_micro_batches])
-            .with_repetitions(1)
+            .with_repetitions(3)
             .with_threads_per_stage(Some(1))
-            .with_neighbours(num_neighbours);
+            .with_neighbours(num_neighbours)
+            .with_layers_at_once(self.model.num_layers() / NUM_STAGES);
         let profiler = match devices.on_host() {
-            true => profiler.with_live_bytes(|| crate::ALLOCATOR.current_usage() as u64),
+            true => profiler
+                .with_live_bytes(|| crate::ALLOCATOR.current_usage() as u64)
+                .with_peak_bytes(|| {
+                    let peak = crate::ALLOCATOR.peak_usage() as u64;
+                    crate::ALLOCATOR.reset_peak_usage();
+                    peak
+                }),
             false => profiler,
         };
         profiler

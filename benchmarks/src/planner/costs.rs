@@ -5,8 +5,7 @@ use burn_pipeline::{Cluster, Costs, DeviceSpec, Link, Partition, Profile, Schedu
 /// What the instructions of `schedule` cost where `partition` says which layers each place has, with
 /// `num_samples` in each micro-batch.
 ///
-/// Stages share the memory of the host: nothing moves between them, what a stage receives is what the
-/// one before keeps, and the mini-batch is there anyway.
+/// Stages share the memory of the host: nothing moves between them.
 pub fn costs(
     profile: &Profile,
     partition: &Partition,
@@ -26,12 +25,5 @@ pub fn costs(
     let costs = profile
         .on(&cluster)
         .and_then(|it| it.costs(partition, &devices, schedule, &micro_batches));
-    let costs = costs.expect("a benchmark's profile, cuts and schedule are of one model");
-    costs.with_bytes(|place| {
-        let layers = partition.stage(place);
-        let boundary = layers.start.checked_sub(1);
-        let boundary = boundary.map_or(0, |before| profile.at(before, num_samples).output_bytes);
-        let kept = layers.map(|it| profile.at(it, num_samples).activation_bytes);
-        (boundary, kept.sum())
-    })
+    costs.expect("a benchmark's profile, cuts and schedule are of one model")
 }

@@ -161,6 +161,7 @@ fn profile(num_layers: usize) -> Profile {
                 pull_back: 0.0,
                 activation_bytes: (MIB as f64 * (0.5 + uneven(3 * index)) * samples) as u64,
                 output_bytes: MIB / 8 * num_samples as u64,
+                working_bytes: None,
             }
         };
         LayerProfile {
