@@ -1,6 +1,27 @@
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use super::table::Time;
+
+/// Takes a number as its own hash: what is mixed already need not be mixed again.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only numbers are mixed already")
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
 
 /// Chunks of vectors; equal ones are there once.
 #[derive(Default)]
@@ -8,7 +29,7 @@ pub(super) struct Chunks {
     /// One chunk behind the other.
     data: Vec<Time>,
     /// By a mixture of their bits; two that are mixed alike are one beside the other.
-    known: HashMap<u64, u32>,
+    known: HashMap<u64, u32, BuildHasherDefault<Mixed>>,
     /// The chunks of one set of vectors behind those of another, by number.
     pub(super) numbers: Vec<u32>,
 }

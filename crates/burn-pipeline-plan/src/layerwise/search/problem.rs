@@ -70,11 +70,15 @@ type Wanted<'a> = (Transfer, &'a [Configuration], &'a [Configuration]);
 fn make_tables(wanted: &[Wanted], group: &Group) -> Vec<Arc<Table>> {
     let num_devices = group.num_devices();
     let receivers = Receivers::new(group);
+    let keys: Vec<_> = wanted.iter().map(|it| keys(&it.0)).collect();
     let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.sort_by_cached_key(|&it| {
-        let [samples, channels, rows, columns] = keys(&wanted[it].0);
+    order.sort_by_key(|&it| {
+        let [samples, channels, rows, columns] = &keys[it];
         (samples, rows, columns, channels)
     });
+    // What tables share that differ in channels only is made once where one thread makes them all.
+    let alike = |a: &usize, b: &usize| [0, 2, 3].iter().all(|&it| keys[*a][it] == keys[*b][it]);
+    let runs: Vec<&[usize]> = order.chunk_by(alike).collect();
 
     let work: usize = wanted
         .iter()
@@ -85,10 +89,12 @@ fn make_tables(wanted: &[Wanted], group: &Group) -> Vec<Arc<Table>> {
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut tables = TransferTables::new(&receivers, num_devices);
-        while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let (transfer, from, to) = &wanted[index];
-            let table = Arc::new(tables.table(transfer, from, to));
-            made.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(table);
+        while let Some(&run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for &index in run {
+                let (transfer, from, to) = &wanted[index];
+                let table = Arc::new(tables.table(transfer, from, to));
+                made.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(table);
+            }
         }
     };
     match num_threads {

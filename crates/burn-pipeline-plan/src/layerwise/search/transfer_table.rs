@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::{
     super::cost::Transfer,
     axis_key::AxisKey,
@@ -14,8 +16,7 @@ use crate::{AxisReads, Configuration};
 /// Makes the tables of edges: the time of a [`Transfer`] for each pair of configurations.
 ///
 /// What two parts share is a product over the axes, so the vectors of [`Receivers`] for a pair of
-/// configurations are products of those of the axes; those of the last edge's are kept for the
-/// next.
+/// configurations are products of those of the axes; those are kept for the next edges.
 ///
 /// # Complexity
 ///
@@ -26,6 +27,8 @@ pub(super) struct TransferTables<'a> {
     /// Of the samples, and of the other axes.
     layouts: [Layouts<'a>; 2],
     axes: [Option<AxisVectors>; 4],
+    /// Those of edges before the last.
+    kept: BTreeMap<AxisKey, AxisVectors>,
     /// Of the vectors of height and width, and of those with that of the channels.
     positions: Products,
     product: Products,
@@ -43,6 +46,7 @@ impl<'a> TransferTables<'a> {
             layouts: [true, false].map(|it| Layouts::new(receivers, digits.clone(), it)),
             digits,
             axes: [const { None }; 4],
+            kept: BTreeMap::new(),
             positions: Products::default(),
             product: Products::default(),
             known: Vec::new(),
@@ -57,9 +61,14 @@ impl<'a> TransferTables<'a> {
         from: &[Configuration],
         to: &[Configuration],
     ) -> Table {
-        for (kept, key) in self.axes.iter_mut().zip(keys(transfer)) {
-            if kept.as_ref().is_none_or(|it| *it.key() != key) {
-                *kept = Some(AxisVectors::new(key, &self.layouts[0]));
+        for (axis, key) in self.axes.iter_mut().zip(keys(transfer)) {
+            if axis.as_ref().is_some_and(|it| *it.key() == key) {
+                continue;
+            }
+            let known = self.kept.remove(&key);
+            let vectors = known.unwrap_or_else(|| AxisVectors::new(key, &self.layouts[0]));
+            if let Some(before) = axis.replace(vectors) {
+                self.kept.insert(*before.key(), before);
             }
         }
         let (from_images, to_images) = (images(from, &self.digits), images(to, &self.digits));
