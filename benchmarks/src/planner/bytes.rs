@@ -1,6 +1,6 @@
 //! How many bytes the stages of one host need at once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use burn_pipeline::{Measurement, Op, Partition, Profile, Timeline, WorkingBytes};
@@ -16,6 +16,7 @@ pub fn peak_bytes(
     num_samples: usize,
 ) -> u64 {
     let mut changes: Vec<(f64, i64)> = Vec::new();
+    let sent = sent(timeline);
     for stage in 0..timeline.num_stages() {
         let spans = || timeline.stage(stage);
         let recomputed: HashSet<_> = spans()
@@ -25,8 +26,10 @@ pub fn peak_bytes(
         let mut has_gradients = HashSet::new();
         for span in spans() {
             let chunk = span.instruction.chunk();
-            let layers = partition.stage(chunk * timeline.num_stages() + stage);
-            let is_recomputed = recomputed.contains(&(chunk, span.instruction.micro_batch()));
+            let place = chunk * timeline.num_stages() + stage;
+            let layers = partition.stage(place);
+            let micro_batch = span.instruction.micro_batch();
+            let is_recomputed = recomputed.contains(&(chunk, micro_batch));
             let mut pass = Pass {
                 profile,
                 num_samples,
@@ -36,14 +39,15 @@ pub fn peak_bytes(
             };
             match span.instruction.op() {
                 Op::Forward if is_recomputed => {
-                    pass.boundary(&layers, 1);
+                    let arrived = sent.get(&(place.wrapping_sub(1), micro_batch));
+                    pass.boundary(&layers, 1, *arrived.unwrap_or(&span.start));
                     pass.compute(layers);
                 }
                 Op::Forward | Op::Recompute => pass.record(layers),
                 Op::Backward => {
                     pass.back(layers.clone(), has_gradients.insert(chunk));
                     if is_recomputed {
-                        pass.boundary(&layers, -1);
+                        pass.boundary(&layers, -1, span.end);
                     }
                 }
             }
@@ -56,6 +60,19 @@ pub fn peak_bytes(
         level
     });
     levels.max().unwrap_or(0).max(0) as u64
+}
+
+/// When each place along the model has sent each micro-batch.
+fn sent(timeline: &Timeline) -> HashMap<(usize, usize), f64> {
+    let num_stages = timeline.num_stages();
+    let stages = (0..num_stages).flat_map(|stage| timeline.stage(stage).map(move |it| (stage, it)));
+    let forwards = stages.filter(|(_, it)| it.instruction.op() == Op::Forward);
+    forwards
+        .map(|(stage, it)| {
+            let place = it.instruction.chunk() * num_stages + stage;
+            ((place, it.instruction.micro_batch()), it.end)
+        })
+        .collect()
 }
 
 /// A pass through the layers of a chunk, and the bytes that come and go as it proceeds.
@@ -79,9 +96,10 @@ impl Pass<'_> {
 
     /// What the chunk receives comes, or goes. Stages share the memory of the host: it counts where
     /// the chunk before does not keep it, and the mini-batch is there anyway.
-    fn boundary(&mut self, layers: &Range<usize>, sign: i64) {
+    fn boundary(&mut self, layers: &Range<usize>, sign: i64, time: f64) {
         if let Some(before) = layers.start.checked_sub(1) {
-            self.change(sign * self.layer(before).output_bytes as i64);
+            let bytes = self.layer(before).output_bytes as i64;
+            self.changes.push((time, sign * bytes));
         }
     }
 
@@ -99,7 +117,7 @@ impl Pass<'_> {
             let it = self.layer(layer);
             let (during, after) = bytes(layer, &it);
             self.change(during);
-            self.time += rate * seconds(&it);
+            self.time = self.end.min(self.time + rate * seconds(&it));
             self.change(after - during);
         }
         self.time = self.end;

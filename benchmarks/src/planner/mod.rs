@@ -107,7 +107,8 @@ impl Planner {
                 }
                 Part::Accuracy => {
                     "planner, accuracy: two stages, one kernel thread each, half of the layers on each. Every step stands \
-                     between two profiles of its layers, and is simulated under each."
+                     between two profiles of its layers, as many at once as a stage has, and is simulated under each; \
+                     freed memory is kept."
                 }
                 Part::Partition => {
                     "planner, partition: two stages, one kernel thread each, 1F1B, nothing recomputed. The cut that the \

@@ -195,6 +195,51 @@ fn a_loss_that_depends_on_nothing_is_an_error_and_leaves_no_graph_behind() {
     );
 }
 
+fn working(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    linear.forward(input)
+}
+
+fn failing(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
+    let output = linear.forward(input);
+    match output.is_tracked() {
+        true => panic!("no such luck"),
+        false => output,
+    }
+}
+
+/// The layer that fails does so when it records, with the others before it recorded already.
+#[rstest]
+fn profiles_that_fail_leave_no_graph_behind(
+    #[values(2, 6)] layers_at_once: usize,
+    #[values(0, 1)] num_neighbours: usize,
+) {
+    let _turn = turn();
+    silence_workers();
+    let device = Device::flex();
+    let layer = |index: usize| {
+        let forward: fn(&Linear, Tensor<2>) -> Tensor<2> = match index {
+            3 => failing,
+            _ => working,
+        };
+        lift(LinearConfig::new(WIDTH, WIDTH).init(&device), forward)
+    };
+    let layers: Vec<_> = (0..6).map(layer).collect();
+    let growth = growth(|_| {
+        let error = Profiler::new()
+            .with_repetitions(1)
+            .with_layers_at_once(layers_at_once)
+            .with_neighbours(num_neighbours)
+            .profile(&layers, floats([NUM_SAMPLES, WIDTH], 1, &device), &device)
+            .unwrap_err();
+        let expected = "layer 3 (`3`) failed on 256 samples: no such luck";
+        assert_eq!(error.to_string(), expected);
+    });
+    assert!(
+        growth < LEAK,
+        "{growth} bytes more after {NUM_ROUNDS} failures"
+    );
+}
+
 const LARGE: usize = 1 << 20;
 
 /// Adds the mean of `LARGE` numbers that are all `number`.

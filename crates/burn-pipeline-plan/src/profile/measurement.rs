@@ -3,7 +3,8 @@ use serde::{Deserialize, Serialize};
 /// What one layer costs on one micro-batch of so many samples.
 ///
 /// In its stored form, the number of samples and the times of both passes must be there. A recorded
-/// forward pass that is left out takes as long as one that only computes; anything else is 0.
+/// forward pass that is left out takes as long as one that only computes. What the layer works with is
+/// then not known; anything else is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "StoredMeasurement")]
 pub struct Measurement {
@@ -140,6 +141,7 @@ fn scaled(only: &Measurement, num_samples: usize) -> Measurement {
         pull_back: only.pull_back * factor,
         activation_bytes: bytes(only.activation_bytes),
         output_bytes: bytes(only.output_bytes),
-        working_bytes: only.working_bytes.map(|it| it.map(bytes)),
+        // Part of it is as large as the parameters, however few samples there are.
+        working_bytes: only.working_bytes.map(|it| it.map(|it| bytes(it).max(it))),
     }
 }

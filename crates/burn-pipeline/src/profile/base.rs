@@ -144,7 +144,8 @@ impl Profiler {
 
     /// Have so many layers on the device at once: 4 unless told. Between two passes of a layer the
     /// others run theirs, as in a stage, so that it does not find its own parameters in the caches
-    /// each time. A device that is too small for 4 layers and what they keep takes fewer.
+    /// each time. Give fewer where the device is too small for 4 layers with what they keep and their
+    /// gradients, once for itself and once for each neighbour.
     pub fn with_layers_at_once(self, layers_at_once: usize) -> Self {
         Self {
             layers_at_once,
@@ -163,8 +164,8 @@ impl Profiler {
 
     /// Count what layers keep for their backward passes with `live_bytes`: the bytes that are
     /// alive in the process, as a counting allocator knows them. Nothing else in the process may
-    /// allocate or free much meanwhile. Without it, the device's memory pools are read; where it
-    /// has none, [`BytesSource::Shapes`] is all that is known.
+    /// allocate or free much meanwhile. Where the device has memory pools, they are read instead, and
+    /// where neither knows, [`BytesSource::Shapes`] is all that is known.
     pub fn with_live_bytes(self, live_bytes: fn() -> u64) -> Self {
         Self {
             live_bytes: Some(live_bytes),
@@ -172,9 +173,10 @@ impl Profiler {
         }
     }
 
-    /// Measure what layers [work with](burn_pipeline_plan::Measurement::working_bytes) too, where live
-    /// bytes are known: `peak_bytes` returns the most bytes that have been alive in the process since
-    /// it was last called. Without it, planners guess it from what layers keep.
+    /// Measure what layers [work with](burn_pipeline_plan::Measurement::working_bytes) too, where
+    /// [`with_live_bytes`](Self::with_live_bytes) counts: `peak_bytes` returns the most bytes that have
+    /// been alive in the process since it was last called. Without it, and on devices with memory
+    /// pools, planners guess it from what layers keep.
     pub fn with_peak_bytes(self, peak_bytes: fn() -> u64) -> Self {
         Self {
             peak_bytes: Some(peak_bytes),
@@ -271,6 +273,7 @@ impl Profiler {
             loss: loss(num_samples, &stage),
         };
         let parameters = ParameterBytes::of(&model);
+        let gradient_bytes = parameters.with_shared();
         let sweeps = Sweeps {
             model,
             facts: facts.clone(),
@@ -280,8 +283,8 @@ impl Profiler {
             num_neighbours: self.num_neighbours,
             layers_at_once: self.layers_at_once,
             live,
-            peak: self.peak_bytes,
-            gradient_bytes: parameters.layers.clone(),
+            peak: live.and_then(|live| live.peak(self.peak_bytes)),
+            gradient_bytes,
         };
         let measured = sweeps.run(self.repetitions, self.progress.as_ref())?;
 

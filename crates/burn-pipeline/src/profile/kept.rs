@@ -5,6 +5,7 @@ use burn_pipeline_plan::{BytesSource, WorkingBytes};
 
 use super::round::Place;
 use super::signals::gradients_of;
+use crate::device::is_remote;
 use crate::layer::Sequential;
 use crate::rematerialize::{Decays, Pass, StageCopies};
 use crate::signal::{AnySignal, FloatGradients, Passing, StageDevice};
@@ -17,12 +18,18 @@ pub(super) enum LiveBytes {
 }
 
 impl LiveBytes {
-    /// The counter, else the pools of the device where it has any.
+    /// The pools of the device where it has any. Elsewhere its tensors are in the memory of the
+    /// process, which the counter knows, or on another machine.
     pub(super) fn of(counter: Option<fn() -> u64>, device: &Device) -> Option<Self> {
-        match counter {
-            Some(counter) => Some(Self::Counter(counter)),
-            None => device.memory_pool_usage().map(|_| Self::Pools),
+        match device.memory_pool_usage() {
+            Some(_) => Some(Self::Pools),
+            None => counter.filter(|_| !is_remote(device)).map(Self::Counter),
         }
+    }
+
+    /// `peak`, where it counts the same bytes.
+    pub(super) fn peak(self, peak: Option<PeakBytes>) -> Option<PeakBytes> {
+        peak.filter(|_| matches!(self, Self::Counter(_)))
     }
 
     pub(super) fn source(self) -> BytesSource {
@@ -120,11 +127,13 @@ impl<M: Sequential> Place<M> {
         let (_, _, outputs) = forward(self.input.clone());
         sweep(&outputs, gradients_of(&sent, &self.device), &self.device);
 
-        let gradients = gradients_of(&sent, &self.device);
-        let input = self.input.copied();
-        let input_bytes = input.num_bytes();
         let now = || live.now(self.device.device());
         let most = || peak.map_or(0, |peak| peak());
+        let without_gradients = now();
+        let gradients = gradients_of(&sent, &self.device);
+        let arrived = now().saturating_sub(without_gradients);
+        let input = self.input.copied();
+        let input_bytes = input.num_bytes();
         let before = now();
         most();
         let (leaves, copy, outputs) = forward(input);
@@ -153,7 +162,7 @@ impl<M: Sequential> Place<M> {
             peaks: peak.map(|_| Peaks {
                 forward: most_forward.saturating_sub(with_outputs),
                 // The gradient that arrives was there before.
-                backward: (most_backward + sent.num_bytes() + freed).saturating_sub(before),
+                backward: (most_backward + arrived + freed).saturating_sub(before),
             }),
         };
         (kept, sent)

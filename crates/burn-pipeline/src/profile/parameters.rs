@@ -42,6 +42,19 @@ impl ParameterBytes {
     }
 }
 
+impl ParameterBytes {
+    /// Of each layer, what others hold too included.
+    pub(super) fn with_shared(&self) -> Vec<u64> {
+        let mut layers = self.layers.clone();
+        for shared in &self.shared {
+            for &layer in &shared.layers {
+                layers[layer] += shared.bytes;
+            }
+        }
+        layers
+    }
+}
+
 #[derive(Default)]
 struct Reader {
     /// The parameters of each layer, in their order, each once.

@@ -43,10 +43,17 @@ impl<M: Sequential> Window<M> {
         let failed = |panic| {
             let mut place = self.first.clone();
             place.layer += at;
+            let message = message_of(panic);
+            let hint = match message.to_lowercase().contains("out of memory") {
+                true if self.num_layers > 1 => {
+                    ": put fewer layers on the device at once, or take smaller micro-batches"
+                }
+                true => ": take smaller micro-batches",
+                false => "",
+            };
             format!(
-                "{} failed on {num_samples} samples: {}",
-                place.name(),
-                message_of(panic)
+                "{} failed on {num_samples} samples: {message}{hint}",
+                place.name()
             )
         };
         match rounds {

@@ -38,6 +38,29 @@ fn a_layer_that_panics_is_named() {
     .unwrap();
 }
 
+#[rstest]
+#[case(1, "out of memory: take smaller micro-batches")]
+#[case(4, "out of memory: put fewer layers on the device at once, or take smaller micro-batches")]
+fn what_helps_against_too_little_memory_is_told(
+    #[case] layers_at_once: usize,
+    #[case] message: &str,
+) {
+    let _draws = generator();
+    let device = Device::flex();
+    let error = Profiler::new()
+        .with_layers_at_once(layers_at_once)
+        .profile(
+            &failing(|_, _| panic!("out of memory")),
+            Tensor::<2>::ones([4, 4], &device),
+            &device,
+        )
+        .unwrap_err();
+    assert_eq!(
+        error,
+        PipelineError::Profile(format!("layer 1 (`1`) failed on 4 samples: {message}"))
+    );
+}
+
 #[test]
 fn a_loss_that_panics_is_told() {
     let _draws = generator();

@@ -78,13 +78,15 @@ fn make_tables(wanted: &[Wanted], group: &Group) -> Vec<Arc<Table>> {
     });
     // What tables share that differ in channels only is made once where one thread makes them all.
     let alike = |a: &usize, b: &usize| [0, 2, 3].iter().all(|&it| keys[*a][it] == keys[*b][it]);
-    let runs: Vec<&[usize]> = order.chunk_by(alike).collect();
 
     let work: usize = wanted
         .iter()
         .map(|(_, from, to)| from.len() * to.len())
         .sum();
     let num_threads = num_threads(work * num_devices / WORK_PER_THREAD);
+    let most = wanted.len().div_ceil(num_threads).max(1);
+    let runs = order.chunk_by(alike).flat_map(|run| run.chunks(most));
+    let runs: Vec<&[usize]> = runs.collect();
     let made = Mutex::new(vec![None; wanted.len()]);
     let next = AtomicUsize::new(0);
     let worker = || {

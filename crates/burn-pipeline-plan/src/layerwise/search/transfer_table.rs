@@ -253,28 +253,42 @@ mod tests {
     }
 
     fn transfer() -> impl Strategy<Value = Transfer> {
-        (1..7usize, 1..7usize, 1..7usize, 1..7usize, any::<bool>())
-            .prop_flat_map(|(n, c, h, w, backward)| {
-                (Just((n, c, h, w, backward)), along(c), along(h), along(w))
+        (
+            1..7usize,
+            1..7usize,
+            1..7usize,
+            1..7usize,
+            any::<(bool, bool)>(),
+        )
+            .prop_flat_map(|(n, c, h, w, (backward, is_square))| {
+                let w = if is_square { h } else { w };
+                let sizes = Just((n, c, h, w, backward));
+                (sizes, along(c), along(h), along(w), Just(is_square))
             })
             .prop_map(
-                |((n, c, h, w, backward), channel, height, width)| Transfer {
-                    producer: Shape([n, c, h, w]),
-                    consumer: Shape([n, channel.0, height.0, width.0]),
-                    reads: Reads {
-                        channel: channel.1,
-                        height: height.1,
-                        width: width.1,
-                    },
-                    bytes_per_element: 4,
-                    backward,
+                |((n, c, h, w, backward), channel, height, width, is_square)| {
+                    let width = if is_square { height } else { width };
+                    Transfer {
+                        producer: Shape([n, c, h, w]),
+                        consumer: Shape([n, channel.0, height.0, width.0]),
+                        reads: Reads {
+                            channel: channel.1,
+                            height: height.1,
+                            width: width.1,
+                        },
+                        bytes_per_element: 4,
+                        backward,
+                    }
                 },
             )
     }
 
     proptest! {
         #[test]
-        fn a_table_has_the_time_of_each_pair(group in group(), transfer in transfer()) {
+        fn a_table_has_the_time_of_each_pair(
+            group in group(),
+            transfers in prop::collection::vec(transfer(), 1..4),
+        ) {
             let num_devices = group.num_devices();
             let configurations = |shape| {
                 let node = Node {
@@ -283,19 +297,22 @@ mod tests {
                 };
                 legal_configurations(&node, num_devices)
             };
-            let from = configurations(transfer.producer);
-            let to = configurations(transfer.consumer);
             let receivers = Receivers::new(&group);
             let mut tables = TransferTables::new(&receivers, num_devices);
-            let table = tables.table(&transfer, &from, &to);
-            for (row, &a) in from.iter().enumerate() {
-                for (column, &b) in to.iter().enumerate() {
-                    let expected = transfer.seconds(a, b, &group);
-                    let found = table.at(row, column);
-                    prop_assert!(
-                        (found - expected).abs() <= 1e-9 * (1.0 + expected),
-                        "{a} to {b}: {found}, not {expected}"
-                    );
+            // The first once more, from what was kept.
+            for transfer in transfers.iter().chain(&transfers[..1]) {
+                let from = configurations(transfer.producer);
+                let to = configurations(transfer.consumer);
+                let table = tables.table(transfer, &from, &to);
+                for (row, &a) in from.iter().enumerate() {
+                    for (column, &b) in to.iter().enumerate() {
+                        let expected = transfer.seconds(a, b, &group);
+                        let found = table.at(row, column);
+                        prop_assert!(
+                            (found - expected).abs() <= 1e-9 * (1.0 + expected),
+                            "{a} to {b}: {found}, not {expected}"
+                        );
+                    }
                 }
             }
         }

@@ -178,9 +178,13 @@ impl Groups {
             backward: time * it.backward + one_way + share.synchronization,
             pull_back: time * it.pull_back,
             activation_bytes: (elements * it.activation_bytes as f64).ceil() as u64,
-            working_bytes: it
-                .working_bytes
-                .map(|it| it.map(|bytes| (elements * bytes as f64).ceil() as u64)),
+            // Part of it is as large as the parameters that a member holds.
+            working_bytes: it.working_bytes.map(|it| {
+                it.map(|bytes| {
+                    let shared = (elements * bytes as f64).ceil() as u64;
+                    shared.max(share.parameter_bytes.min(bytes))
+                })
+            }),
             ..it
         }
     }
