@@ -40,7 +40,10 @@ fn a_layer_that_panics_is_named() {
 
 #[rstest]
 #[case(1, "out of memory: take smaller micro-batches")]
-#[case(4, "out of memory: put fewer layers on the device at once, or take smaller micro-batches")]
+#[case(
+    4,
+    "out of memory: put fewer layers on the device at once, or take smaller micro-batches"
+)]
 fn what_helps_against_too_little_memory_is_told(
     #[case] layers_at_once: usize,
     #[case] message: &str,
