@@ -1,5 +1,6 @@
 //! The example as a user runs it, on a model that takes no time.
 
+use burn_pipeline::open_devices;
 use clap::Parser;
 use layerwise_cnn::{Args, run};
 use rstest::rstest;
@@ -35,6 +36,14 @@ fn groups() -> Vec<String> {
     ["flex".to_string()].into_iter().chain(given).collect()
 }
 
+/// Wait until devices have freed what they were given up: a driver in software may be gone before,
+/// when the process ends.
+fn settle(names: &str, num_devices: usize) {
+    for device in open_devices(names, num_devices).unwrap() {
+        device.sync().unwrap();
+    }
+}
+
 #[rstest]
 fn every_plan_trains_to_the_losses_of_one_device_and_moves_what_was_predicted(
     #[values(1, 2, 4)] num_devices: usize,
@@ -42,7 +51,9 @@ fn every_plan_trains_to_the_losses_of_one_device_and_moves_what_was_predicted(
     for group in groups() {
         let names: Vec<_> = group.split(',').cycle().take(num_devices).collect();
         let number = num_devices.to_string();
-        let report = report(&["--num-devices", &number, "--devices", &names.join(",")]).unwrap();
+        let names = names.join(",");
+        let report = report(&["--num-devices", &number, "--devices", &names]).unwrap();
+        settle(&names, num_devices);
         for strategy in ["data parallelism: ", "searched: "] {
             let [line, apart] = lines(&report, strategy);
             let moved = number_before(line, " MB moved");

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn it_is_shown_as_the_module_that_it_is() {
-        let linear = LinearConfig::new(3, 2).init(&Device::default());
+        let linear = LinearConfig::new(3, 2).init(&Device::flex());
         let text = linear.format(DisplaySettings::default());
         let ranked: Ranked<_, 2> = ranked(linear.clone());
         assert_eq!(ranked.format(DisplaySettings::default()), text);

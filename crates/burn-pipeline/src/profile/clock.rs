@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn what_the_host_waits_for_counts() {
         let wait = Duration::from_millis(20);
-        let (output, seconds) = timed(&Device::default(), || {
+        let (output, seconds) = timed(&Device::flex(), || {
             std::thread::sleep(wait);
             7
         });

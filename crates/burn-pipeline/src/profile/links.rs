@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_device_is_as_fast_as_its_profile_says() {
-        let devices = [Device::default(), Device::default()];
+        let devices = [Device::flex(), Device::flex()];
         let cluster = measured_cluster(&devices, &[profile(3.0), profile(1.0)]).unwrap();
         assert_eq!(cluster.device(0).flops, 1.0);
         assert_eq!(cluster.device(1).flops, 2.0);
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_measured_cluster_is_read_as_it_was_stored() {
-        let devices = [Device::default(), Device::default()];
+        let devices = [Device::flex(), Device::flex()];
         let cluster = measured_cluster(&devices, &[profile(3.0), profile(1.0)]).unwrap();
         let json = serde_json::to_string(&cluster).unwrap();
         assert_eq!(serde_json::from_str::<Cluster>(&json).unwrap(), cluster);
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn each_device_needs_a_profile() {
-        let error = measured_cluster(&[Device::default()], &[]).unwrap_err();
+        let error = measured_cluster(&[Device::flex()], &[]).unwrap_err();
         assert!(error.to_string().starts_with("1 devices have 0 profiles"));
     }
 }

@@ -225,7 +225,7 @@ mod tests {
     type Model = (Ranked<Linear, 2>, Ranked<Linear, 2>);
 
     fn start() -> (PipelineModule<Model>, PipelineOptimizer) {
-        let device = Device::default();
+        let device = Device::flex();
         let layer = || ranked(LinearConfig::new(4, 4).init(&device));
         let placement = Placement::even(&[device.clone(), device.clone()]);
         let pipeline = PipelineConfig::new().init((layer(), layer()), placement);
@@ -237,7 +237,7 @@ mod tests {
         run: (PipelineModule<Model>, PipelineOptimizer),
     ) -> (PipelineModule<Model>, PipelineOptimizer) {
         let (pipeline, mut optimizer) = run;
-        let input = Tensor::<2>::ones([4, 4], &Device::default());
+        let input = Tensor::<2>::ones([4, 4], &Device::flex());
         let step = pipeline.train_step(input, (), |output, ()| output.powi_scalar(2).mean());
         let pipeline = optimizer.step(0.1, pipeline, step.unwrap().grads);
         (pipeline.unwrap(), optimizer)

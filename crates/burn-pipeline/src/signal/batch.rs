@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn parts_joined_again_are_the_whole() {
-        let device = Device::default();
+        let device = Device::flex();
         let whole = pair(&device);
         let parts = vec![
             narrow(&whole, 0..2),
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn tensors_that_disagree_on_the_batch_size_are_refused() {
-        let device = Device::default();
+        let device = Device::flex();
         let (floats, ints) = pair(&device);
         let ints = ints.map(|ints| ints.narrow(0, 0, 3));
 
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn parts_of_different_sizes_are_refused() {
-        let device = Device::default();
+        let device = Device::flex();
         let part = |length| Tensor::<2>::zeros([2, length], &device);
         assert_eq!(
             concat(vec![part(5), part(7)]).err(),
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn parts_of_different_structure_are_refused() {
-        let device = Device::default();
+        let device = Device::flex();
         let (floats, ints) = pair(&device);
 
         let joined = concat(vec![(floats.clone(), ints), (floats, None)]);
