@@ -15,7 +15,7 @@ use burn_pipeline_tests::pipelined;
 use rstest::rstest;
 
 use super::{
-    ALLOCATOR, LEAK, NUM_ROUNDS, NUM_SAMPLES, WIDTH, bridged, growth, pipeline, scheduled,
+    ALLOCATOR, NUM_SAMPLES, WIDTH, assert_leaves_nothing, bridged, pipeline, scheduled,
     silence_workers, train, train_bridge, turn,
 };
 
@@ -31,11 +31,7 @@ fn steps_leave_no_graph_behind(
 ) {
     let _turn = turn();
     let (pipeline, fault) = scheduled(schedule.parse().unwrap(), mode);
-    let growth = growth(|_| train(&pipeline, &fault).unwrap());
-    assert!(
-        growth < LEAK,
-        "{growth} bytes more after {NUM_ROUNDS} steps"
-    );
+    assert_leaves_nothing(|_| train(&pipeline, &fault).unwrap());
 }
 
 #[rstest]
@@ -48,14 +44,10 @@ fn steps_that_fail_leave_no_graph_behind(
     let _turn = turn();
     silence_workers();
     let (pipeline, fault) = scheduled(schedule.parse().unwrap(), mode);
-    let growth = growth(|round| {
+    assert_leaves_nothing(|round| {
         fault.arm(stage, event, round % 4);
         train(&pipeline, &fault).unwrap_err();
     });
-    assert!(
-        growth < LEAK,
-        "{growth} bytes more after {NUM_ROUNDS} failures"
-    );
 }
 
 #[rstest]
@@ -65,11 +57,7 @@ fn steps_with_skips_leave_no_graph_behind(
 ) {
     let _turn = turn();
     let (pipeline, fault) = bridged(schedule.parse().unwrap(), mode);
-    let growth = growth(|_| train_bridge(&pipeline, &fault).unwrap());
-    assert!(
-        growth < LEAK,
-        "{growth} bytes more after {NUM_ROUNDS} steps"
-    );
+    assert_leaves_nothing(|_| train_bridge(&pipeline, &fault).unwrap());
 }
 
 #[rstest]
@@ -82,14 +70,10 @@ fn steps_that_fail_between_the_ends_of_a_skip_leave_no_graph_behind(
     let _turn = turn();
     silence_workers();
     let (pipeline, fault) = bridged(schedule.parse().unwrap(), mode);
-    let growth = growth(|round| {
+    assert_leaves_nothing(|round| {
         fault.arm(stage, event, round % 4);
         train_bridge(&pipeline, &fault).unwrap_err();
     });
-    assert!(
-        growth < LEAK,
-        "{growth} bytes more after {NUM_ROUNDS} failures"
-    );
 }
 
 /// The leaves of one stage are on several devices, and one backward pass takes out what they recorded.
@@ -108,16 +92,12 @@ fn steps_that_fail_on_groups_of_devices_leave_no_graph_behind(
     // Threads that a backend starts for good are named by the one that was first to need them.
     let (input, _) = Grouped::batch(NUM_SAMPLES, &Device::flex());
     drop(pipeline.inner().valid().forward_layers(input));
-    let growth = growth(|_| {
+    assert_leaves_nothing(|_| {
         let (input, target) = Grouped::batch(NUM_SAMPLES, &Device::flex());
         let fail = |_, _| panic!("a fault that the test asked for");
         let step = pipeline.train_step(input, target, fail);
         assert!(step.is_err());
     });
-    assert!(
-        growth < LEAK,
-        "{growth} bytes more after {NUM_ROUNDS} failures"
-    );
 }
 
 /// Two stages of 1F1B have 2 and 1 micro-batches in flight, where GPipe has all of them twice.
@@ -163,14 +143,10 @@ fn one_forward_one_backward_keeps_what_is_in_flight_and_no_more() {
 fn inference_leaves_no_graph_behind(#[values("gpipe", "interleaved:2")] schedule: &str) {
     let _turn = turn();
     let (pipeline, fault) = scheduled(schedule.parse().unwrap(), Rematerialization::Never);
-    let growth = growth(|_| {
+    assert_leaves_nothing(|_| {
         let input = floats([NUM_SAMPLES, WIDTH], 1, &Device::flex());
         pipeline.forward(Watched(input, fault.clone())).unwrap();
     });
-    assert!(
-        growth < LEAK,
-        "{growth} bytes more after {NUM_ROUNDS} forwards"
-    );
 }
 
 #[test]
@@ -178,7 +154,7 @@ fn a_loss_that_depends_on_nothing_is_an_error_and_leaves_no_graph_behind() {
     let _turn = turn();
     silence_workers();
     let (pipeline, fault) = pipeline(Rematerialization::Never);
-    let growth = growth(|_| {
+    assert_leaves_nothing(|_| {
         let input = floats([NUM_SAMPLES, WIDTH], 1, &Device::flex());
         let step = pipeline.train_step(Watched(input, fault.clone()), (), |output, ()| {
             output.0.detach().mean()
@@ -189,10 +165,6 @@ fn a_loss_that_depends_on_nothing_is_an_error_and_leaves_no_graph_behind() {
             "{error}"
         );
     });
-    assert!(
-        growth < LEAK,
-        "{growth} bytes more after {NUM_ROUNDS} failures"
-    );
 }
 
 fn working(linear: &Linear, input: Tensor<2>) -> Tensor<2> {
@@ -224,7 +196,7 @@ fn profiles_that_fail_leave_no_graph_behind(
         lift(LinearConfig::new(WIDTH, WIDTH).init(&device), forward)
     };
     let layers: Vec<_> = (0..6).map(layer).collect();
-    let growth = growth(|_| {
+    assert_leaves_nothing(|_| {
         let error = Profiler::new()
             .with_repetitions(1)
             .with_layers_at_once(layers_at_once)
@@ -234,10 +206,6 @@ fn profiles_that_fail_leave_no_graph_behind(
         let expected = "layer 3 (`3`) failed on 256 samples: no such luck";
         assert_eq!(error.to_string(), expected);
     });
-    assert!(
-        growth < LEAK,
-        "{growth} bytes more after {NUM_ROUNDS} failures"
-    );
 }
 
 const LARGE: usize = 1 << 20;
