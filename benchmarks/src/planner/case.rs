@@ -39,22 +39,19 @@ where
         num_micro_batches: usize,
         num_neighbours: usize,
     ) -> Profile {
+        // Where devices have memory of their own, it is not what the allocator counts, nor is it asked.
         let profiler = Profiler::new()
             .with_num_samples([self.num_samples() / num_micro_batches])
             .with_repetitions(3)
             .with_threads_per_stage(Some(1))
             .with_neighbours(num_neighbours)
-            .with_layers_at_once(self.model.num_layers() / NUM_STAGES);
-        let profiler = match devices.on_host() {
-            true => profiler
-                .with_live_bytes(|| crate::ALLOCATOR.current_usage() as u64)
-                .with_peak_bytes(|| {
-                    let peak = crate::ALLOCATOR.peak_usage() as u64;
-                    crate::ALLOCATOR.reset_peak_usage();
-                    peak
-                }),
-            false => profiler,
-        };
+            .with_layers_at_once(self.model.num_layers() / NUM_STAGES)
+            .with_live_bytes(|| crate::ALLOCATOR.current_usage() as u64)
+            .with_peak_bytes(|| {
+                let peak = crate::ALLOCATOR.peak_usage() as u64;
+                crate::ALLOCATOR.reset_peak_usage();
+                peak
+            });
         profiler
             .profile_with_loss(
                 &self.model,
