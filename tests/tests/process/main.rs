@@ -14,6 +14,7 @@ use burn_pipeline_tests::models::mean_square;
 use peak_alloc::PeakAlloc;
 
 mod memory;
+mod plans;
 #[cfg(target_os = "linux")]
 mod threads;
 
