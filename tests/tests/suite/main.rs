@@ -21,6 +21,7 @@ mod plans;
 mod precision;
 mod profile;
 mod records;
+mod replicas;
 mod saving;
 mod schedules;
 mod signals;
