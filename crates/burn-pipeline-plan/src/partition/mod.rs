@@ -8,6 +8,8 @@ mod optimal;
 mod oracle;
 mod pins;
 mod problem;
+#[cfg(test)]
+mod refusals;
 mod route;
 mod solve;
 mod unsolvable;
