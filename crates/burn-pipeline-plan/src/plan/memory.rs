@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-/// The bytes that a stage needs on its device.
+/// The bytes that a stage needs on its device. The mini-batch is not among them, but where a
+/// micro-batch of it is kept for a backward pass: it is wherever it was made, which is the user's
+/// choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageMemory {
