@@ -55,6 +55,13 @@ enum Part {
     Search,
 }
 
+/// A part that is about models.
+#[derive(Clone, Copy)]
+enum Comparison {
+    Accuracy,
+    Partition,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Model {
     Transformer,
@@ -100,62 +107,65 @@ impl Planner {
         devices.check(&[NUM_STAGES])?;
         keep_freed_memory();
         for part in &self.parts {
-            report.conditions(match part {
-                Part::Search => {
-                    search::run(report)?;
-                    continue;
-                }
-                Part::Accuracy => {
-                    "planner, accuracy: two stages, one kernel thread each, half of the layers on each. Every step stands \
-                     between two profiles of its layers, as many at once as a stage has, and is simulated under each; \
-                     freed memory is kept."
-                }
-                Part::Partition => {
-                    "planner, partition: two stages, one kernel thread each, 1F1B, nothing recomputed. The cut that the \
-                     profile says is best beside the one in the middle; their steps take turns."
-                }
-            });
-            for model in &self.models {
-                let device = devices.first();
-                let tracked = device.clone().autodiff();
-                let name = model.to_string();
-                match model {
-                    Model::Transformer => {
-                        let model = models::transformer(8, 128, &tracked);
-                        let batch = models::batch([32, 64, 128], device);
-                        self.compare(*part, report, devices, Case { name, model, batch });
-                    }
-                    Model::Convolution => {
-                        let model = models::uneven_convolutions(&tracked);
-                        let (input, _) = models::batch([64, 3, 32, 32], device);
-                        let (target, _) = models::batch([64, 64, 4, 4], device);
-                        let batch = (input, target);
-                        self.compare(*part, report, devices, Case { name, model, batch });
-                    }
-                    Model::Mlp => {
-                        let model = models::mlp(16, 512, &tracked);
-                        let batch = models::batch([512, 512], device);
-                        self.compare(*part, report, devices, Case { name, model, batch });
-                    }
-                }
+            match part {
+                Part::Accuracy => self.compare_all(Comparison::Accuracy, report, devices),
+                Part::Partition => self.compare_all(Comparison::Partition, report, devices),
+                Part::Search => search::run(report)?,
             }
         }
         Ok(())
     }
 
+    fn compare_all(&self, comparison: Comparison, report: &Report, devices: &Devices) {
+        report.conditions(match comparison {
+            Comparison::Accuracy => {
+                "planner, accuracy: two stages, one kernel thread each, half of the layers on each. Every step stands \
+                 between two profiles of its layers, as many at once as a stage has, and is simulated under each; \
+                 freed memory is kept."
+            }
+            Comparison::Partition => {
+                "planner, partition: two stages, one kernel thread each, 1F1B, nothing recomputed. The cut that the \
+                 profile says is best beside the one in the middle; their steps take turns."
+            }
+        });
+        for model in &self.models {
+            let device = devices.first();
+            let tracked = device.clone().autodiff();
+            let name = model.to_string();
+            match model {
+                Model::Transformer => {
+                    let model = models::transformer(8, 128, &tracked);
+                    let batch = models::batch([32, 64, 128], device);
+                    self.compare(comparison, report, devices, Case { name, model, batch });
+                }
+                Model::Convolution => {
+                    let model = models::uneven_convolutions(&tracked);
+                    let (input, _) = models::batch([64, 3, 32, 32], device);
+                    let (target, _) = models::batch([64, 64, 4, 4], device);
+                    let batch = (input, target);
+                    self.compare(comparison, report, devices, Case { name, model, batch });
+                }
+                Model::Mlp => {
+                    let model = models::mlp(16, 512, &tracked);
+                    let batch = models::batch([512, 512], device);
+                    self.compare(comparison, report, devices, Case { name, model, batch });
+                }
+            }
+        }
+    }
+
     fn compare<const D: usize, M>(
         &self,
-        part: Part,
+        comparison: Comparison,
         report: &Report,
         devices: &Devices,
         case: Case<M, D>,
     ) where
         M: Sequential<Input = burn::tensor::Tensor<D>, Output = burn::tensor::Tensor<D>> + 'static,
     {
-        match part {
-            Part::Accuracy => self.accuracy(report, devices, &case),
-            Part::Partition => self.partition(report, devices, &case),
-            Part::Search => unreachable!("a search needs no model"),
+        match comparison {
+            Comparison::Accuracy => self.accuracy(report, devices, &case),
+            Comparison::Partition => self.partition(report, devices, &case),
         }
     }
 
