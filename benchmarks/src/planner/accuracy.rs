@@ -26,15 +26,14 @@ struct Line {
     measured_seconds: f64,
     /// The median of these ratios.
     measured_over_predicted: f64,
+    /// The most of all simulated steps, and of all that ran.
     predicted_peak_mib: Option<f64>,
-    /// The most of all steps.
     peak_mib: Option<f64>,
     measured_over_predicted_peak: Option<f64>,
 }
 
-/// More steps in each repetition, whose bytes count and whose time does not: stages do not need most
-/// at the same moment in every step.
-const STEPS_FOR_PEAK: usize = 4;
+/// Steps that are not timed: stages do not need most at the same moment in every step.
+const STEPS_FOR_PEAK: usize = 20;
 const MIB: f64 = (1 << 20) as f64;
 
 impl Planner {
@@ -91,26 +90,24 @@ impl Planner {
 
         case.step(&pipeline);
         let mut before = predicted(&profile());
-        let (mut times, mut peaks) = (Vec::new(), Vec::new());
+        let mut times = Vec::new();
+        let (mut predicted_peak, mut peak) = (before.1, Some(0.0_f64));
+        let mut count = |counted: Option<f64>| {
+            peak = peak.zip(counted).map(|(most, counted)| most.max(counted));
+        };
         for _ in 0..report.repetitions() {
             case.step(&pipeline);
-            let ((_, seconds), peak) = devices.peak_on_host(|| case.step(&pipeline));
+            let ((_, seconds), counted) = devices.peak_on_host(|| case.step(&pipeline));
+            count(counted);
             let after = predicted(&profile());
             times.push(((before.0 + after.0) / 2.0, seconds));
-            peaks.push(peak.map(|peak| (after.1, peak)));
-            for _ in 0..STEPS_FOR_PEAK {
-                let (_, peak) = devices.peak_on_host(|| case.step(&pipeline));
-                peaks.push(peak.map(|peak| (after.1, peak)));
-            }
+            predicted_peak = predicted_peak.max(after.1);
             before = after;
         }
-        let middle = |all: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
-            median(&all.iter().map(of).collect::<Vec<_>>())
-        };
-        let peaks: Option<Vec<(f64, f64)>> = peaks.into_iter().collect();
-        let predicted_peak = peaks.as_ref().map(|peaks| middle(peaks, |it| it.0));
-        let most = |peaks: &Vec<(f64, f64)>| peaks.iter().map(|it| it.1).fold(0.0, f64::max);
-        let peak = peaks.as_ref().map(most);
+        for _ in 0..STEPS_FOR_PEAK {
+            count(devices.peak_on_host(|| case.step(&pipeline)).1);
+        }
+        let middle = |of: fn(&(f64, f64)) -> f64| median(&times.iter().map(of).collect::<Vec<_>>());
         Line {
             bench: "planner-accuracy",
             model: case.name.clone(),
@@ -118,12 +115,12 @@ impl Planner {
             rematerialization: String::new(),
             micro_batches: self.micro_batches,
             neighbours: self.num_neighbours(),
-            predicted_seconds: middle(&times, |it| it.0),
-            measured_seconds: middle(&times, |it| it.1),
-            measured_over_predicted: middle(&times, |it| it.1 / it.0),
-            predicted_peak_mib: predicted_peak.map(|it| it / MIB),
+            predicted_seconds: middle(|it| it.0),
+            measured_seconds: middle(|it| it.1),
+            measured_over_predicted: middle(|it| it.1 / it.0),
+            predicted_peak_mib: peak.map(|_| predicted_peak / MIB),
             peak_mib: peak.map(|it| it / MIB),
-            measured_over_predicted_peak: peak.zip(predicted_peak).map(|(of, to)| of / to),
+            measured_over_predicted_peak: peak.map(|it| it / predicted_peak),
         }
     }
 }

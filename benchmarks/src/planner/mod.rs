@@ -121,7 +121,7 @@ impl Planner {
             Comparison::Accuracy => {
                 "planner, accuracy: two stages, one kernel thread each, half of the layers on each. Every step stands \
                  between two profiles of its layers, as many at once as a stage has, and is simulated under each; \
-                 freed memory is kept."
+                 freed memory is kept. Peaks are the most of all steps."
             }
             Comparison::Partition => {
                 "planner, partition: two stages, one kernel thread each, 1F1B, nothing recomputed. The cut that the \
