@@ -1,8 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-/// The bytes that a stage needs on its device. The mini-batch is not among them, but where a
-/// micro-batch of it is kept for a backward pass: it is wherever it was made, which is the user's
-/// choice.
+/// The bytes that a stage needs on its device. Of the mini-batch, only the micro-batches that are kept
+/// for a backward pass are among them: the others are where they were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageMemory {
