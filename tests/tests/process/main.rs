@@ -28,6 +28,13 @@ const NUM_ROUNDS: usize = 40;
 /// tables of the process move by less.
 const LEAK: usize = NUM_ROUNDS * (4 * WIDTH * NUM_SAMPLES / 4) / 2;
 
+/// The most bytes that have been alive since this was last asked.
+fn most_bytes() -> u64 {
+    let most = ALLOCATOR.peak_usage() as u64;
+    ALLOCATOR.reset_peak_usage();
+    most
+}
+
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)

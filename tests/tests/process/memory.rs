@@ -15,7 +15,7 @@ use burn_pipeline_tests::pipelined;
 use rstest::rstest;
 
 use super::{
-    ALLOCATOR, NUM_SAMPLES, WIDTH, assert_leaves_nothing, bridged, pipeline, scheduled,
+    ALLOCATOR, NUM_SAMPLES, WIDTH, assert_leaves_nothing, bridged, most_bytes, pipeline, scheduled,
     silence_workers, train, train_bridge, turn,
 };
 
@@ -240,11 +240,7 @@ fn what_a_layer_works_with_is_measured(
     let profile = Profiler::new()
         .with_repetitions(1)
         .with_live_bytes(|| ALLOCATOR.current_usage() as u64)
-        .with_peak_bytes(|| {
-            let peak = ALLOCATOR.peak_usage() as u64;
-            ALLOCATOR.reset_peak_usage();
-            peak
-        })
+        .with_peak_bytes(most_bytes)
         .profile(&layers, Tensor::<2>::ones([4, 16], &device), &device)
         .unwrap();
     let measured = profile.at(0, 4);

@@ -10,7 +10,7 @@ use burn_pipeline::{
 use burn_pipeline_tests::data::{filled, floats};
 use rstest::rstest;
 
-use super::{ALLOCATOR, turn};
+use super::{ALLOCATOR, most_bytes, turn};
 
 type Row = Vec<Lift<Linear, Tensor<2>, Tensor<2>>>;
 
@@ -45,11 +45,7 @@ fn profile(device: &Device) -> Profile {
         .with_repetitions(1)
         .with_threads_per_stage(Some(1))
         .with_live_bytes(|| ALLOCATOR.current_usage() as u64)
-        .with_peak_bytes(|| {
-            let peak = ALLOCATOR.peak_usage() as u64;
-            ALLOCATOR.reset_peak_usage();
-            peak
-        })
+        .with_peak_bytes(most_bytes)
         .profile_with_loss(&row(device), batch, mean, device)
         .unwrap()
 }
