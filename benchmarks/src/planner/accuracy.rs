@@ -104,8 +104,10 @@ impl Planner {
             predicted_peak = predicted_peak.max(after.1);
             before = after;
         }
-        for _ in 0..STEPS_FOR_PEAK {
-            count(devices.peak_on_host(|| case.step(&pipeline)).1);
+        if devices.on_host() {
+            for _ in 0..STEPS_FOR_PEAK {
+                count(devices.peak_on_host(|| case.step(&pipeline)).1);
+            }
         }
         let middle = |of: fn(&(f64, f64)) -> f64| median(&times.iter().map(of).collect::<Vec<_>>());
         Line {
